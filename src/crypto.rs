@@ -1,0 +1,3 @@
+//! Encryption at rest: keys, field cipher, sealed columns.
+
+pub mod sealed;

@@ -1,0 +1,3 @@
+//! The GraphQL schema and what every slice of it shares.
+
+pub mod error;
