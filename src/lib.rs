@@ -3,5 +3,7 @@
 
 pub mod clock;
 pub mod crypto;
+pub mod db;
+pub mod error;
 pub mod graphql;
 pub mod id;

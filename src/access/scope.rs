@@ -1,0 +1,63 @@
+//! The scoped finder: the only way to select a tenant table.
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
+
+use crate::access::actor::Actor;
+use crate::id::PatientId;
+
+/// A table whose rows belong to a workspace.
+pub trait Tenant: EntityTrait {
+    fn workspace_column() -> Self::Column;
+
+    /// The column that says whose chart a row is part of; `None` for a table without a patient.
+    fn patient_column() -> Option<Self::Column>;
+}
+
+impl Actor {
+    /// The rows of `E` that this actor may reach: those of the workspace and, for a patient, of the own chart.
+    pub fn find<E: Tenant>(&self) -> Select<E> {
+        self.confine(all::<E>())
+    }
+
+    /// Confines a query that was built elsewhere, such as a join.
+    pub fn confine<E: Tenant>(&self, query: Select<E>) -> Select<E> {
+        if cfg!(feature = "test-without-scope") {
+            return query;
+        }
+        let query = query.filter(E::workspace_column().eq(self.workspace));
+        match (self.role, E::patient_column()) {
+            (crate::member::entity::Role::Patient, Some(column)) => {
+                // A patient account without a chart reaches nothing.
+                query.filter(column.eq(self.patient.unwrap_or(PatientId(uuid::Uuid::nil()))))
+            }
+            _ => query,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the scoped finder itself")]
+fn all<E: EntityTrait>() -> Select<E> {
+    E::find()
+}
+
+/// A global table (people, sign-ins, workspaces): no workspace to scope by, so each use says why.
+#[expect(clippy::disallowed_methods, reason = "the finder of the few global tables")]
+pub fn find_global<E: EntityTrait>() -> Select<E> {
+    E::find()
+}
+
+macro_rules! tenants {
+    ($($module:path $(, $patient:ident)?;)*) => {
+        $(
+            const _: () = {
+                use $module as table;
+                impl Tenant for table::Entity {
+                    fn workspace_column() -> table::Column { table::Column::WorkspaceId }
+                    fn patient_column() -> Option<table::Column> { tenants!(@patient $($patient)?) }
+                }
+            };
+        )*
+    };
+    (@patient) => { None };
+    (@patient $patient:ident) => { Some(table::Column::$patient) };
+}

@@ -1,0 +1,213 @@
+//! The configuration: defaults, an optional TOML file, `PRAXIS_*` variables, in this order. The one place
+//! that reads the environment.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::password::Cost;
+
+/// How strict the server is by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Introspection and GraphiQL are on.
+    Development,
+    /// Introspection and GraphiQL are off unless switched on.
+    Production,
+}
+
+/// Everything that can be configured, with its value in force.
+#[derive(Clone, Debug, Serialize)]
+pub struct Config {
+    pub profile: Profile,
+    pub data_dir: PathBuf,
+    /// `sqlite://PATH` or `postgres://…`.
+    pub database_url: String,
+    /// The owner's connection, for `praxis migrate` on PostgreSQL. The serving role cannot change tables.
+    pub migration_database_url: Option<String>,
+    pub database_connections: u32,
+    pub listen: SocketAddr,
+    /// The public address of the server, as `iss` of its tokens and in its links.
+    pub public_url: String,
+    pub root_keys_file: PathBuf,
+    pub token_keys_file: PathBuf,
+    /// Whether anybody may create a workspace.
+    pub sign_up: bool,
+    pub introspection: bool,
+    pub graphiql: bool,
+    /// Origins that browsers may call from, besides the server's own.
+    pub allowed_origins: Vec<String>,
+    #[serde(skip)]
+    pub password_cost: Cost,
+}
+
+/// What a file or the environment may say; what it leaves out keeps its default.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    profile: Option<Profile>,
+    data_dir: Option<PathBuf>,
+    database_url: Option<String>,
+    migration_database_url: Option<String>,
+    database_connections: Option<u32>,
+    listen: Option<SocketAddr>,
+    public_url: Option<String>,
+    root_keys_file: Option<PathBuf>,
+    token_keys_file: Option<PathBuf>,
+    sign_up: Option<bool>,
+    introspection: Option<bool>,
+    graphiql: Option<bool>,
+    allowed_origins: Option<Vec<String>>,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{variable}: {problem}")]
+    Variable { variable: String, problem: String },
+    #[error("{}: {problem}", file.display())]
+    File { file: PathBuf, problem: String },
+}
+
+const PREFIX: &str = "PRAXIS_";
+/// Variables of the build and of the tests, which configure something else.
+const NOT_OURS: [&str; 3] = ["PRAXIS_CONFIG", "PRAXIS_WEB", "PRAXIS_TEST_POSTGRES_URL"];
+
+impl Config {
+    /// Reads the process's environment and the file named by `PRAXIS_CONFIG`.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn load() -> Result<Self, ConfigError> {
+        let file = std::env::var("PRAXIS_CONFIG").ok().map(PathBuf::from);
+        Self::from_sources(file.as_deref(), std::env::vars())
+    }
+
+    pub fn from_sources(
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table = match file {
+            Some(file) => {
+                let problem = |problem: String| ConfigError::File { file: file.into(), problem };
+                let text = std::fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
+                text.parse::<toml::Table>().map_err(|error| problem(error.message().into()))?
+            }
+            None => toml::Table::new(),
+        };
+        for (variable, value) in variables {
+            if let Some(name) = variable.strip_prefix(PREFIX)
+                && !NOT_OURS.contains(&variable.as_str())
+            {
+                table.insert(name.to_lowercase(), typed(name, &value));
+            }
+        }
+        let settings: Settings = table.try_into().map_err(|error: toml::de::Error| ConfigError::Variable {
+            variable: "configuration".into(),
+            problem: error.message().into(),
+        })?;
+        Ok(Self::with_defaults(settings))
+    }
+
+    fn with_defaults(settings: Settings) -> Self {
+        let profile = settings.profile.unwrap_or(Profile::Development);
+        let data_dir = settings.data_dir.unwrap_or_else(|| "praxis-data".into());
+        let listen = settings.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let open = profile == Profile::Development;
+        Self {
+            database_url: settings
+                .database_url
+                .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("praxis.db").display())),
+            migration_database_url: settings.migration_database_url,
+            database_connections: settings.database_connections.unwrap_or(10),
+            public_url: settings.public_url.unwrap_or_else(|| format!("http://{listen}")),
+            root_keys_file: settings.root_keys_file.unwrap_or_else(|| data_dir.join("root-keys")),
+            token_keys_file: settings.token_keys_file.unwrap_or_else(|| data_dir.join("token-keys")),
+            sign_up: settings.sign_up.unwrap_or(true),
+            introspection: settings.introspection.unwrap_or(open),
+            graphiql: settings.graphiql.unwrap_or(open),
+            allowed_origins: settings.allowed_origins.unwrap_or_default(),
+            password_cost: Cost::default(),
+            profile,
+            data_dir,
+            listen,
+        }
+    }
+
+    /// What is in force, with secrets left out: for `praxis config`.
+    pub fn redacted(&self) -> String {
+        let mut shown = self.clone();
+        shown.database_url = without_password(&shown.database_url);
+        shown.migration_database_url = shown.migration_database_url.as_deref().map(without_password);
+        toml::Value::try_from(&shown).map_or_else(|error| error.to_string(), |value| value.to_string())
+    }
+}
+
+/// The value of a variable: what the setting of that name is made of.
+fn typed(name: &str, value: &str) -> toml::Value {
+    match name {
+        "SIGN_UP" | "INTROSPECTION" | "GRAPHIQL" => match value {
+            "true" | "on" | "1" => true.into(),
+            "false" | "off" | "0" => false.into(),
+            other => other.into(),
+        },
+        "DATABASE_CONNECTIONS" => value.parse::<i64>().map_or_else(|_| value.into(), Into::into),
+        "ALLOWED_ORIGINS" => value.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
+        _ => value.into(),
+    }
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => {
+            let user = rest.split([':', '@']).next().unwrap_or_default();
+            format!("{scheme}://{user}:***@{host}")
+        }
+        _ => url.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_sources(None, variables.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+    }
+
+    #[test]
+    fn nothing_configured_is_an_embedded_database_on_loopback() {
+        let config = load(&[]).unwrap();
+        assert_eq!(config.database_url, "sqlite://praxis-data/praxis.db");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert!(config.graphiql && config.introspection);
+    }
+
+    #[test]
+    fn production_closes_what_development_opens() {
+        let config = load(&[("PRAXIS_PROFILE", "production")]).unwrap();
+        assert!(!config.graphiql && !config.introspection);
+        let config = load(&[("PRAXIS_PROFILE", "production"), ("PRAXIS_GRAPHIQL", "on")]).unwrap();
+        assert!(config.graphiql && !config.introspection);
+    }
+
+    #[test]
+    fn a_misspelt_or_wrong_setting_is_refused() {
+        for (name, value) in [
+            ("PRAXIS_LISTN", "127.0.0.1:1"),
+            ("PRAXIS_LISTEN", "nowhere"),
+            ("PRAXIS_SIGN_UP", "perhaps"),
+            ("PRAXIS_PROFILE", "staging"),
+            ("PRAXIS_DATABASE_CONNECTIONS", "many"),
+        ] {
+            assert!(load(&[(name, value)]).is_err(), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn a_printed_configuration_has_no_password() {
+        let config = load(&[("PRAXIS_DATABASE_URL", "postgres://app:hunter2@db:5432/praxis")]).unwrap();
+        let shown = config.redacted();
+        assert!(shown.contains("postgres://app:***@db:5432/praxis") && !shown.contains("hunter2"), "{shown}");
+    }
+}

@@ -1,0 +1,110 @@
+//! The database: one writer and a read-only pool on SQLite, one pool on PostgreSQL.
+//!
+//! Everything goes through a [`Tx`](tx::Tx): on PostgreSQL it carries the workspace as a transaction-local
+//! setting that row-level security reads, so a connection never keeps a tenant.
+
+pub mod connect;
+pub mod tx;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+
+use crate::error::Result;
+use crate::id::{UserId, WorkspaceId};
+use tx::Tx;
+
+/// The two databases that Praxis runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Whose rows a transaction may touch: what row-level security sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    pub workspace: Option<WorkspaceId>,
+    /// Lets sign-in read the person's own memberships before a workspace is chosen.
+    pub user: Option<UserId>,
+}
+
+impl Scope {
+    pub fn workspace(workspace: WorkspaceId) -> Self {
+        Self { workspace: Some(workspace), user: None }
+    }
+
+    pub fn user(user: UserId) -> Self {
+        Self { workspace: None, user: Some(user) }
+    }
+}
+
+/// How many statements were sent: what tests assert.
+#[derive(Default)]
+pub struct Statements {
+    /// Statements of the work itself.
+    pub work: AtomicU64,
+    /// Tenant settings and journal statements.
+    pub overhead: AtomicU64,
+}
+
+#[derive(Clone)]
+pub struct Database {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    engine: Engine,
+    statements: Arc<Statements>,
+}
+
+impl Database {
+    fn new(writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
+        let engine = match writer.get_database_backend() {
+            DbBackend::Sqlite => Engine::Sqlite,
+            _ => Engine::Postgres,
+        };
+        Self { writer, reader, engine, statements: Arc::default() }
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    pub fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// The writing connection itself: for migrations and checks that belong to no workspace.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// A transaction that only reads. On SQLite it sees one snapshot.
+    pub async fn begin_read(&self, scope: Scope) -> Result<Tx> {
+        let inner = self.reader.begin().await?;
+        Tx::scoped(inner, self.engine, scope, self.statements.clone()).await
+    }
+
+    /// A transaction that writes. SQLite takes the write lock at once, so it cannot fail half-way with "locked".
+    pub async fn begin_write(&self, scope: Scope) -> Result<Tx> {
+        let inner = match self.engine {
+            Engine::Sqlite => {
+                let options = TransactionOptions {
+                    sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                    ..Default::default()
+                };
+                self.writer.begin_with_options(options).await?
+            }
+            Engine::Postgres => self.writer.begin().await?,
+        };
+        Tx::scoped(inner, self.engine, scope, self.statements.clone()).await
+    }
+
+    pub async fn close(&self) {
+        for connection in [&self.reader, &self.writer] {
+            if let Err(error) = connection.clone().close().await {
+                tracing::warn!(%error, "closing the database");
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! One transaction of one workspace, and the one place where rows are written.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sea_orm::prelude::DateTimeUtc;
+use sea_orm::{
+    ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend,
+    DbErr, EntityTrait, ExecResult, IntoActiveModel, QueryFilter, QueryResult, Statement, Value,
+};
+
+use super::{Engine, Scope, Statements};
+use crate::error::{Error, Result};
+use crate::id::WorkspaceId;
+
+/// A transaction, scoped to a workspace.
+///
+/// It remembers a failed statement: PostgreSQL answers the `COMMIT` of an aborted transaction with
+/// success although everything is rolled back, so [`Tx::commit`] refuses instead.
+pub struct Tx {
+    inner: DatabaseTransaction,
+    engine: Engine,
+    scope: Scope,
+    failed: AtomicBool,
+    statements: Arc<Statements>,
+}
+
+impl Tx {
+    pub(super) async fn scoped(
+        inner: DatabaseTransaction,
+        engine: Engine,
+        scope: Scope,
+        statements: Arc<Statements>,
+    ) -> Result<Self> {
+        let tx = Self { inner, engine, scope, failed: AtomicBool::new(false), statements };
+        tx.set_scope(scope).await?;
+        Ok(tx)
+    }
+
+    /// Tells row-level security whose rows are meant, until the transaction ends.
+    ///
+    /// The journal's group commit switches the workspace inside one transaction; nothing else does.
+    pub(crate) async fn set_scope(&self, scope: Scope) -> Result<()> {
+        if self.engine == Engine::Sqlite {
+            return Ok(());
+        }
+        let text = |id: Option<uuid::Uuid>| Value::from(id.map(|id| id.to_string()).unwrap_or_default());
+        let statement = match (scope.workspace, scope.user) {
+            (workspace, None) => Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT set_config('app.workspace_id', $1, true)",
+                [text(workspace.map(|w| w.0))],
+            ),
+            (workspace, user) => Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT set_config('app.workspace_id', $1, true), set_config('app.user_id', $2, true)",
+                [text(workspace.map(|w| w.0)), text(user.map(|u| u.0))],
+            ),
+        };
+        self.statements.overhead.fetch_add(1, Ordering::Relaxed);
+        self.inner.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The workspace of this transaction.
+    pub fn workspace(&self) -> Result<WorkspaceId> {
+        self.scope.workspace.ok_or(Error::Unauthenticated)
+    }
+
+    /// The same transaction, its statements counted as overhead (journal, tenant setting).
+    pub(crate) fn overhead(&self) -> Overhead<'_> {
+        Overhead(self)
+    }
+
+    /// Commits, unless a statement failed.
+    pub async fn commit(self) -> Result<()> {
+        if self.failed.load(Ordering::Acquire) {
+            self.inner.rollback().await?;
+            return Err(Error::internal(std::io::Error::other("a statement of the transaction failed")));
+        }
+        Ok(self.inner.commit().await?)
+    }
+
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.inner.rollback().await?)
+    }
+
+    /// Inserts a row: sets its workspace, its times and its first version.
+    pub async fn insert<A>(&self, mut row: A, now: DateTimeUtc) -> Result<<A::Entity as EntityTrait>::Model>
+    where
+        A: ActiveModelTrait + ActiveModelBehavior + Send,
+        <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+    {
+        self.stamp_new(&mut row, now)?;
+        Ok(row.insert(self).await?)
+    }
+
+    /// Inserts many rows of one table in one statement.
+    pub async fn insert_all<A>(&self, rows: Vec<A>, now: DateTimeUtc) -> Result<()>
+    where
+        A: ActiveModelTrait + Send,
+    {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut stamped = rows;
+        for row in &mut stamped {
+            self.stamp_new(row, now)?;
+        }
+        A::Entity::insert_many(stamped).exec_without_returning(self).await?;
+        Ok(())
+    }
+
+    /// Updates a row that was loaded in this workspace: sets `updated_at`, counts up `version`.
+    ///
+    /// Compare-and-swap: a row whose version moved on since it was loaded is `STALE_VERSION`.
+    pub async fn update<A>(&self, mut row: A, now: DateTimeUtc) -> Result<<A::Entity as EntityTrait>::Model>
+    where
+        A: ActiveModelTrait + Send,
+        <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+    {
+        let mut condition = sea_orm::Condition::all();
+        if let Some(column) = column::<A>("workspace_id") {
+            condition = condition.add(column.eq(self.workspace()?));
+        }
+        if let Some(column) = column::<A>("updated_at") {
+            row.set(column, now.into());
+        }
+        let mut expected = None;
+        if let Some(column) = column::<A>("version")
+            && let ActiveValue::Set(Value::Int(Some(version))) | ActiveValue::Unchanged(Value::Int(Some(version))) =
+                row.get(column)
+        {
+            condition = condition.add(column.eq(version));
+            row.set(column, (version + 1).into());
+            expected = Some(version);
+        }
+        let update = A::Entity::update(row).validate()?.filter(condition);
+        match (update.exec(self).await, expected) {
+            (Err(DbErr::RecordNotUpdated), Some(version)) => Err(Error::StaleVersion { current: version + 1 }),
+            (result, _) => Ok(result?),
+        }
+    }
+
+    fn stamp_new<A: ActiveModelTrait>(&self, row: &mut A, now: DateTimeUtc) -> Result<()> {
+        if let Some(column) = column::<A>("workspace_id")
+            && row.is_not_set(column)
+        {
+            row.set(column, self.workspace()?.into());
+        }
+        for name in ["created_at", "updated_at"] {
+            if let Some(column) = column::<A>(name)
+                && row.is_not_set(column)
+            {
+                row.set(column, now.into());
+            }
+        }
+        if let Some(column) = column::<A>("version")
+            && row.is_not_set(column)
+        {
+            row.set(column, 1i32.into());
+        }
+        Ok(())
+    }
+
+    fn sent<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
+        if result.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        result
+    }
+}
+
+/// The column of that name, when the table has it.
+fn column<A: ActiveModelTrait>(name: &str) -> Option<<A::Entity as EntityTrait>::Column>
+where
+    <A::Entity as EntityTrait>::Column: FromStr,
+{
+    <A::Entity as EntityTrait>::Column::from_str(name).ok()
+}
+
+/// A row whose `version` the caller has seen.
+pub fn expect_version(current: i32, expected: i32) -> Result<()> {
+    if current == expected { Ok(()) } else { Err(Error::StaleVersion { current }) }
+}
+
+/// See [`Tx::overhead`].
+pub(crate) struct Overhead<'a>(&'a Tx);
+
+macro_rules! connection {
+    ($type:ty, $counter:ident, |$self:ident| $tx:expr) => {
+        #[async_trait::async_trait]
+        impl ConnectionTrait for $type {
+            fn get_database_backend(&self) -> DbBackend {
+                let $self = self;
+                $tx.inner.get_database_backend()
+            }
+
+            async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+                let $self = self;
+                $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
+                $tx.sent($tx.inner.execute_raw(statement).await)
+            }
+
+            async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+                let $self = self;
+                $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
+                $tx.sent($tx.inner.execute_unprepared(sql).await)
+            }
+
+            async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+                let $self = self;
+                $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
+                $tx.sent($tx.inner.query_one_raw(statement).await)
+            }
+
+            async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+                let $self = self;
+                $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
+                $tx.sent($tx.inner.query_all_raw(statement).await)
+            }
+        }
+    };
+}
+
+connection!(Tx, work, |this| this);
+connection!(Overhead<'_>, overhead, |this| this.0);

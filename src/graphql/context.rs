@@ -1,0 +1,251 @@
+//! What one operation carries: who asks, one reading transaction, one loader, and what it has seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use async_graphql::{Context, ServerError};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::batch::{BatchKey, Batches};
+use super::error::Result as FieldResult;
+use crate::access::actor::{Actor, RequestInfo};
+use crate::access::permission::Permission;
+use crate::access::sessions::Identity;
+use crate::app::{App, IdempotencyKey};
+use crate::crypto::keys::PatientCipher;
+use crate::crypto::sealed::Sealed;
+use crate::db::Scope;
+use crate::db::tx::Tx;
+use crate::error::{Error, Result};
+use crate::id::{PatientId, TypedId};
+use crate::journal::entity::Kind;
+use crate::journal::event::Event;
+
+/// One operation. A subscription's call lives as long as it does.
+pub struct Call {
+    pub app: Arc<App>,
+    pub request: RequestInfo,
+    pub(super) batches: Batches,
+    identity: RwLock<Option<Identity>>,
+    /// The reading transaction, begun by the first read and shared by the operation's resolvers.
+    tx: tokio::sync::Mutex<Option<Arc<Tx>>>,
+    seen: Mutex<Seen>,
+    /// Errors of nullable fields, which are answered with null.
+    pub(super) field_errors: Mutex<Vec<ServerError>>,
+}
+
+/// What the journal will be told before the answer goes out.
+#[derive(Default)]
+struct Seen {
+    /// Patients of whom something was decrypted, with the columns.
+    patients: BTreeMap<PatientId, BTreeSet<(&'static str, &'static str)>>,
+    /// Patients that this subscription has told of already.
+    told: BTreeSet<PatientId>,
+    events: Vec<Event>,
+}
+
+impl Call {
+    pub fn new(app: Arc<App>, identity: Option<Identity>, request: RequestInfo) -> Arc<Self> {
+        Arc::new(Self {
+            app,
+            request,
+            batches: Batches::default(),
+            identity: RwLock::new(identity),
+            tx: tokio::sync::Mutex::default(),
+            seen: Mutex::default(),
+            field_errors: Mutex::default(),
+        })
+    }
+
+    pub fn identity(&self) -> Option<Identity> {
+        self.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces who asks: a subscription checks again before each event.
+    pub fn set_identity(&self, identity: Option<Identity>) {
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    /// The signed-in member of a workspace.
+    pub fn actor(&self) -> Result<Arc<Actor>> {
+        self.identity().and_then(|identity| identity.actor).ok_or(Error::Unauthenticated)
+    }
+
+    /// Whether whoever asks has the permission.
+    pub fn permits(&self, permission: Permission) -> Result<()> {
+        let identity = self.identity().ok_or(Error::Unauthenticated)?;
+        if permission == Permission::ManagePlatform {
+            return if identity.platform_admin { Ok(()) } else { Err(Error::Forbidden) };
+        }
+        identity.actor.ok_or(Error::Unauthenticated)?.require(permission)
+    }
+
+    /// The operation's reading transaction.
+    pub async fn tx(&self) -> Result<Arc<Tx>> {
+        let mut tx = self.tx.lock().await;
+        if let Some(tx) = &*tx {
+            return Ok(tx.clone());
+        }
+        let scope = match self.identity() {
+            Some(Identity { actor: Some(actor), .. }) => actor.scope(),
+            Some(identity) => Scope::user(identity.user),
+            None => Scope::default(),
+        };
+        let begun = Arc::new(self.app.db.begin_read(scope).await?);
+        *tx = Some(begun.clone());
+        Ok(begun)
+    }
+
+    /// Ends the reading transaction: before a write, so that a request holds one connection at most and
+    /// its answer is read after the write; and at the end.
+    pub async fn release(&self) {
+        let tx = self.tx.lock().await.take();
+        if let Some(tx) = tx.and_then(Arc::into_inner)
+            && let Err(error) = tx.rollback().await
+        {
+            tracing::debug!(error = &error as &dyn std::error::Error, "ending a reading transaction");
+        }
+    }
+
+    /// Loads one value together with the others that the operation asks for at the same level.
+    pub async fn load<K: BatchKey>(&self, key: K) -> Result<Option<K::Value>> {
+        self.batches.load(key).await
+    }
+
+    /// Decrypts a field of a patient's chart and remembers that it was seen.
+    pub async fn reveal(&self, patient: PatientId, field: Field, sealed: &Sealed) -> Result<String> {
+        let cipher = self.cipher(patient).await?;
+        self.note_seen(patient, field.table, field.column);
+        cipher.open_text(field.table, field.column, field.row, sealed)
+    }
+
+    /// The patient's cipher, from memory or with the key loaded in this operation's batch.
+    pub async fn cipher(&self, patient: PatientId) -> Result<PatientCipher> {
+        let workspace = self.actor()?.workspace;
+        if let Some(cipher) = self.app.keys.cached(workspace, patient) {
+            return Ok(cipher);
+        }
+        self.load(patient).await?.ok_or(Error::NotFound)
+    }
+
+    pub fn note_seen(&self, patient: PatientId, table: &'static str, column: &'static str) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.patients.entry(patient).or_default().insert((table, column));
+    }
+
+    /// An event that is stored before the answer goes out.
+    pub fn note(&self, event: Event) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).events.push(event);
+    }
+
+    /// Stores what was seen, denied and searched. Without it there is no answer.
+    pub async fn tell_journal(&self) -> Result<()> {
+        let (patients, mut events) = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let patients = std::mem::take(&mut seen.patients);
+            let fresh: Vec<_> =
+                patients.into_iter().filter(|(patient, _)| !seen.told.contains(patient)).collect();
+            seen.told.extend(fresh.iter().map(|(patient, _)| *patient));
+            (fresh, std::mem::take(&mut seen.events))
+        };
+        if patients.is_empty() && events.is_empty() {
+            return Ok(());
+        }
+        let Ok(actor) = self.actor() else {
+            return self.app.journal.append(crate::journal::event::SYSTEM_CHAIN, events).await;
+        };
+        for (patient, columns) in patients {
+            let fields: Vec<String> =
+                columns.into_iter().map(|(table, column)| format!("{table}.{column}")).collect();
+            events.push(
+                Event::by(&actor, Kind::Read, "patient.read")
+                    .on(patient)
+                    .of_patient(patient)
+                    .with("fields", fields),
+            );
+        }
+        self.app.journal.append(actor.workspace, events).await
+    }
+}
+
+/// The place of an encrypted field: its table, column and row.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    pub table: &'static str,
+    pub column: &'static str,
+    pub row: Uuid,
+}
+
+impl Field {
+    pub fn of<I: TypedId>(row: I, column: &'static str) -> Self {
+        Self { table: I::TABLE, column, row: row.uuid() }
+    }
+}
+
+/// Short ways to the call from a resolver's context.
+pub trait ContextExt<'a> {
+    fn call(&self) -> &'a Arc<Call>;
+
+    fn app(&self) -> &'a Arc<App> {
+        &self.call().app
+    }
+
+    fn actor(&self) -> FieldResult<Arc<Actor>> {
+        Ok(self.call().actor()?)
+    }
+
+    /// The idempotency key of this mutation, bound to its arguments.
+    fn idempotency(&self, key: Option<&str>) -> FieldResult<Option<IdempotencyKey>>;
+}
+
+impl<'a> ContextExt<'a> for Context<'a> {
+    fn call(&self) -> &'a Arc<Call> {
+        self.data_unchecked::<Arc<Call>>()
+    }
+
+    fn idempotency(&self, key: Option<&str>) -> FieldResult<Option<IdempotencyKey>> {
+        let Some(key) = key else { return Ok(None) };
+        if key.is_empty() || key.len() > 255 {
+            return Err(Error::invalid("idempotencyKey", "Use 1 to 255 characters.").into());
+        }
+        let field = self.field();
+        let mut hasher = Sha256::new();
+        let arguments = field.arguments().map_err(|_| Error::invalid("idempotencyKey", "Not readable."))?;
+        for (name, value) in arguments {
+            hasher.update(name.as_bytes());
+            hash_value(&mut hasher, &value);
+        }
+        Ok(Some(IdempotencyKey {
+            key: key.into(),
+            operation: field.name().into(),
+            request_hash: hasher.finalize().to_vec(),
+        }))
+    }
+}
+
+/// Hashes a value independently of the order in which a client wrote an object's fields.
+fn hash_value(hasher: &mut Sha256, value: &async_graphql::Value) {
+    match value {
+        async_graphql::Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| name.as_str().to_owned());
+            hasher.update(b"{");
+            for (name, value) in fields {
+                hasher.update(name.as_bytes());
+                hasher.update(b":");
+                hash_value(hasher, value);
+            }
+            hasher.update(b"}");
+        }
+        async_graphql::Value::List(items) => {
+            hasher.update(b"[");
+            for item in items {
+                hash_value(hasher, item);
+                hasher.update(b",");
+            }
+            hasher.update(b"]");
+        }
+        scalar => hasher.update(scalar.to_string().as_bytes()),
+    }
+}

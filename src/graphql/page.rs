@@ -1,0 +1,212 @@
+//! Lists: Relay connections over keyset cursors.
+//!
+//! A cursor is opaque to clients. It holds the position (the values of the order's columns) and a digest of
+//! workspace, filter and order, so that it cannot be carried to another list.
+
+use async_graphql::connection::{Connection, Edge, EmptyFields};
+use async_graphql::{InputObject, OutputType, SimpleObject};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::DateTime;
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select, Value};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::error::{Error, FieldProblem, Result};
+use crate::id::WorkspaceId;
+
+/// Items of a page unless `first` or `last` says otherwise.
+const DEFAULT_SIZE: usize = 20;
+/// The most items of a page.
+pub const MAX_SIZE: usize = 100;
+
+/// The paging arguments of every list.
+#[derive(Clone, Debug, Default, InputObject)]
+#[graphql(name = "PageInput")]
+pub struct PageArgs {
+    pub first: Option<i32>,
+    pub after: Option<String>,
+    pub last: Option<i32>,
+    pub before: Option<String>,
+}
+
+/// One value of a position.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Key {
+    /// Microseconds since the epoch.
+    At(i64),
+    Id(Uuid),
+    Text(String),
+    Int(i64),
+}
+
+impl From<Key> for Value {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::At(micros) => DateTime::from_timestamp_micros(micros).into(),
+            Key::Id(id) => id.into(),
+            Key::Text(text) => text.into(),
+            Key::Int(int) => int.into(),
+        }
+    }
+}
+
+/// Which list a cursor belongs to: a digest of workspace, list, filter and order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding([u8; 8]);
+
+impl Binding {
+    pub fn new(workspace: WorkspaceId, list: &str, filter_and_order: &impl std::fmt::Debug) -> Self {
+        let mut hasher = Sha256::new_with_prefix(workspace.0.as_bytes());
+        hasher.update(list);
+        hasher.update([0]);
+        hasher.update(format!("{filter_and_order:?}"));
+        let mut short = [0; 8];
+        short.copy_from_slice(&hasher.finalize()[..8]);
+        Self(short)
+    }
+
+    fn encode(self, position: &[Key]) -> String {
+        let mut bytes = self.0.to_vec();
+        serde_json::to_writer(&mut bytes, position).expect("keys are plain data");
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn decode(self, argument: &str, cursor: &str) -> Result<Vec<Key>> {
+        let invalid = || Error::invalid_argument(argument, "This cursor does not belong to this list.");
+        if cursor.len() > 2048 {
+            return Err(invalid());
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+        match bytes.split_at_checked(8) {
+            Some((binding, position)) if binding == self.0 => {
+                serde_json::from_slice(position).map_err(|_| invalid())
+            }
+            _ => Err(invalid()),
+        }
+    }
+}
+
+/// A validated request for one page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    binding: Binding,
+    pub size: usize,
+    /// From the end of the list towards its beginning.
+    pub backwards: bool,
+    pub after: Option<Vec<Key>>,
+    pub before: Option<Vec<Key>>,
+}
+
+impl Page {
+    pub fn new(binding: Binding, args: PageArgs) -> Result<Self> {
+        let size = |name: &str, value: Option<i32>| match value {
+            None => Ok(None),
+            Some(value) => match usize::try_from(value) {
+                Ok(size) if (1..=MAX_SIZE).contains(&size) => Ok(Some(size)),
+                _ => Err(Error::invalid_argument(name, format!("Use 1 to {MAX_SIZE}."))),
+            },
+        };
+        let (first, last) = (size("first", args.first)?, size("last", args.last)?);
+        if first.is_some() && last.is_some() {
+            return Err(Error::Invalid(vec![FieldProblem {
+                path: vec!["last".into()],
+                message: "Use either first or last.".into(),
+            }]));
+        }
+        Ok(Self {
+            binding,
+            size: first.or(last).unwrap_or(DEFAULT_SIZE),
+            backwards: last.is_some(),
+            after: args.after.map(|cursor| binding.decode("after", &cursor)).transpose()?,
+            before: args.before.map(|cursor| binding.decode("before", &cursor)).transpose()?,
+        })
+    }
+
+    /// Restricts and orders the query to this page, with one row more to know whether there are others.
+    pub fn apply<E: EntityTrait>(&self, query: Select<E>, columns: &[(E::Column, Order)]) -> Result<Select<E>> {
+        let mut query = query;
+        if let Some(position) = &self.after {
+            query = query.filter(beyond(columns, position, false)?);
+        }
+        if let Some(position) = &self.before {
+            query = query.filter(beyond(columns, position, true)?);
+        }
+        for (column, order) in columns {
+            query = query.order_by(*column, if self.backwards { reversed(order) } else { order.clone() });
+        }
+        Ok(query.limit(self.size as u64 + 1))
+    }
+
+    /// The connection of the rows that the applied query returned.
+    pub fn connect<R, N: OutputType>(
+        &self,
+        mut rows: Vec<R>,
+        position: impl Fn(&R) -> Vec<Key>,
+        node: impl Fn(R) -> N,
+        total: Option<u64>,
+    ) -> List<N> {
+        let more = rows.len() > self.size;
+        rows.truncate(self.size);
+        if self.backwards {
+            rows.reverse();
+        }
+        let (previous, next) =
+            if self.backwards { (more, self.before.is_some()) } else { (self.after.is_some(), more) };
+        let mut connection = Connection::with_additional_fields(previous, next, Total::new(total));
+        connection.edges.extend(rows.into_iter().map(|row| {
+            let cursor = self.binding.encode(&position(&row));
+            Edge::new(cursor, node(row))
+        }));
+        connection
+    }
+}
+
+/// A page of a list.
+pub type List<N> = Connection<String, N, Total, EmptyFields>;
+
+/// Beside the page itself.
+#[derive(SimpleObject)]
+pub struct Total {
+    /// How many items the whole list has. Counted only when asked for.
+    total_count: Option<i32>,
+}
+
+impl Total {
+    fn new(total: Option<u64>) -> Self {
+        Self { total_count: total.map(|total| i32::try_from(total).unwrap_or(i32::MAX)) }
+    }
+}
+
+fn reversed(order: &Order) -> Order {
+    match order {
+        Order::Desc => Order::Asc,
+        _ => Order::Desc,
+    }
+}
+
+/// Rows beyond the position in the order, or before it: `a > x OR (a = x AND b > y) …`.
+fn beyond<C: ColumnTrait>(columns: &[(C, Order)], position: &[Key], before: bool) -> Result<Condition> {
+    if columns.len() != position.len() {
+        return Err(Error::invalid_argument("after", "This cursor does not belong to this list."));
+    }
+    let mut any = Condition::any();
+    for (index, ((column, order), key)) in columns.iter().zip(position).enumerate() {
+        let mut all = Condition::all();
+        for ((column, _), key) in columns.iter().zip(position).take(index) {
+            all = all.add(column_expr(*column).eq(Value::from(key.clone())));
+        }
+        let greater = matches!(order, Order::Asc) != before;
+        let value = Value::from(key.clone());
+        let expr = column_expr(*column);
+        all = all.add(if greater { expr.gt(value) } else { expr.lt(value) });
+        any = any.add(all);
+    }
+    Ok(any)
+}
+
+fn column_expr<C: ColumnTrait>(column: C) -> SimpleExpr {
+    Expr::col(column.as_column_ref())
+}

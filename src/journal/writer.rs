@@ -1,0 +1,86 @@
+//! The group-commit writer: events of reads, denials and sign-ins, which no business transaction carries.
+//!
+//! Whoever hands in events waits until they are stored. A lone request pays for its own commit; requests
+//! that arrive while one commit runs share the next one, without any delay timer.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::append::append;
+use super::event::Event;
+use crate::clock::Clock;
+use crate::db::{Database, Scope};
+use crate::error::{Error, Result};
+use crate::id::WorkspaceId;
+use crate::live::Hub;
+
+/// The most requests that share one commit.
+const GROUP: usize = 32;
+
+#[derive(Clone)]
+pub struct Writer(mpsc::Sender<Job>);
+
+struct Job {
+    workspace: WorkspaceId,
+    events: Vec<Event>,
+    done: oneshot::Sender<Result<()>>,
+}
+
+impl Writer {
+    /// Starts the writer; it ends when the last handle is dropped.
+    pub fn start(db: Database, clock: Clock, hub: Hub) -> Self {
+        let (sender, mut jobs) = mpsc::channel(1024);
+        tokio::spawn(async move {
+            let mut group = Vec::with_capacity(GROUP);
+            while jobs.recv_many(&mut group, GROUP).await > 0 {
+                store(&db, &clock, &hub, std::mem::take(&mut group)).await;
+            }
+        });
+        Self(sender)
+    }
+
+    /// Stores the events: no audit, no answer.
+    pub async fn append(&self, workspace: WorkspaceId, events: Vec<Event>) -> Result<()> {
+        let (done, stored) = oneshot::channel();
+        let job = Job { workspace, events, done };
+        self.0.send(job).await.map_err(|_| Error::Unavailable("journal"))?;
+        stored.await.map_err(|_| Error::Unavailable("journal"))?
+    }
+}
+
+async fn store(db: &Database, clock: &Clock, hub: &Hub, group: Vec<Job>) {
+    let mut by_workspace = BTreeMap::<WorkspaceId, Vec<Event>>::new();
+    let mut waiting = Vec::with_capacity(group.len());
+    for job in group {
+        by_workspace.entry(job.workspace).or_default().extend(job.events);
+        waiting.push(job.done);
+    }
+    let outcome = commit(db, clock, by_workspace).await;
+    if let Err(error) = &outcome {
+        tracing::error!(error = error as &dyn std::error::Error, "the journal could not be written");
+    }
+    for done in waiting {
+        // A client that went away does not wait any more.
+        let _ = done.send(outcome.as_ref().map(|_| ()).map_err(|_| Error::Unavailable("journal")));
+    }
+    for (workspace, seq) in outcome.unwrap_or_default() {
+        hub.hint(workspace, seq);
+    }
+}
+
+/// One transaction for all workspaces of the group, heads taken in the order of their ids.
+async fn commit(
+    db: &Database,
+    clock: &Clock,
+    by_workspace: BTreeMap<WorkspaceId, Vec<Event>>,
+) -> Result<Vec<(WorkspaceId, i64)>> {
+    let tx = db.begin_write(Scope::default()).await?;
+    let mut heads = Vec::with_capacity(by_workspace.len());
+    for (workspace, events) in by_workspace {
+        tx.set_scope(Scope::workspace(workspace)).await?;
+        heads.push((workspace, append(&tx, clock, workspace, events).await?));
+    }
+    tx.commit().await?;
+    Ok(heads)
+}

@@ -1,0 +1,1 @@
+//! Reading the journal as a feed.
