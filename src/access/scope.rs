@@ -61,3 +61,30 @@ macro_rules! tenants {
     (@patient) => { None };
     (@patient $patient:ident) => { Some(table::Column::$patient) };
 }
+
+tenants! {
+    crate::access::entity::idempotency_key;
+    crate::crypto::entity::workspace_key;
+    crate::crypto::entity::patient_key, PatientId;
+    crate::crypto::entity::reencryption_job;
+    crate::member::entity;
+    crate::patient::entity, Id;
+    crate::patient::family_history, PatientId;
+    crate::patient::care_team, PatientId;
+    crate::service::entity;
+    crate::location::entity;
+    crate::room::entity;
+    crate::schedule::entity;
+    crate::schedule::exception;
+    crate::appointment::entity, PatientId;
+    crate::appointment::occupancy;
+    crate::appointment::series, PatientId;
+    crate::appointment::event;
+    crate::appointment::hold, PatientId;
+    crate::appointment::waitlist, PatientId;
+    crate::reminder::entity;
+    crate::reminder::notification_setting;
+    crate::reminder::calendar_feed;
+    crate::journal::entity;
+    crate::journal::head;
+}

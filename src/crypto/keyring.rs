@@ -416,11 +416,12 @@ mod tests {
         let workspace = keyring.workspace_cipher(WORKSPACE, &keyring.new_workspace_key(WORKSPACE, 1)).unwrap();
         let row = keyring.new_patient_key(&workspace, PATIENT, 1);
         let other_row = keyring.new_patient_key(&workspace, OTHER_PATIENT, 1);
-        keyring.patient_cipher(&workspace, PATIENT, &row).unwrap();
+        let held = Arc::downgrade(&keyring.patient_cipher(&workspace, PATIENT, &row).unwrap());
         keyring.patient_cipher(&workspace, OTHER_PATIENT, &other_row).unwrap();
 
         keyring.destroy_patient_key(WORKSPACE, PATIENT, 1);
 
+        assert!(held.upgrade().is_none(), "it is dropped, and so wiped, at once");
         let cached = keyring.cached_patient(WORKSPACE, PATIENT, 1).unwrap();
         assert_eq!(cached.unwrap_err(), CryptoError::Destroyed);
         assert_eq!(

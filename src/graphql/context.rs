@@ -13,13 +13,13 @@ use crate::access::actor::{Actor, RequestInfo};
 use crate::access::permission::Permission;
 use crate::access::sessions::Identity;
 use crate::app::{App, IdempotencyKey};
-use crate::crypto::keys::PatientCipher;
+use crate::crypto::keys::KeyOf;
 use crate::crypto::sealed::Sealed;
 use crate::db::Scope;
 use crate::db::tx::Tx;
 use crate::error::{Error, Result};
 use crate::id::{PatientId, TypedId};
-use crate::journal::entity::Kind;
+use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
 
 /// One operation. A subscription's call lives as long as it does.
@@ -115,18 +115,14 @@ impl Call {
 
     /// Decrypts a field of a patient's chart and remembers that it was seen.
     pub async fn reveal(&self, patient: PatientId, field: Field, sealed: &Sealed) -> Result<String> {
-        let cipher = self.cipher(patient).await?;
+        let key = KeyOf { patient, version: sealed.version().map_err(Error::from)? };
+        let workspace = self.actor()?.workspace;
+        let cipher = match self.app.keys.cached(workspace, key)? {
+            Some(cipher) => cipher,
+            None => self.load(key).await?.ok_or(Error::NotFound)?,
+        };
         self.note_seen(patient, field.table, field.column);
         cipher.open_text(field.table, field.column, field.row, sealed)
-    }
-
-    /// The patient's cipher, from memory or with the key loaded in this operation's batch.
-    pub async fn cipher(&self, patient: PatientId) -> Result<PatientCipher> {
-        let workspace = self.actor()?.workspace;
-        if let Some(cipher) = self.app.keys.cached(workspace, patient) {
-            return Ok(cipher);
-        }
-        self.load(patient).await?.ok_or(Error::NotFound)
     }
 
     pub fn note_seen(&self, patient: PatientId, table: &'static str, column: &'static str) {
@@ -159,7 +155,7 @@ impl Call {
             let fields: Vec<String> =
                 columns.into_iter().map(|(table, column)| format!("{table}.{column}")).collect();
             events.push(
-                Event::by(&actor, Kind::Read, "patient.read")
+                Event::by(&actor, AuditKind::Read, "patient.read")
                     .on(patient)
                     .of_patient(patient)
                     .with("fields", fields),

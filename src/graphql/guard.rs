@@ -14,7 +14,7 @@ use async_graphql::{PathSegment, QueryPathSegment, Response, ServerResult, TypeD
 use super::context::Call;
 use super::error::Error;
 use crate::access::permission::Permission;
-use crate::journal::entity::Kind;
+use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
 
 /// The permission that whoever asks for the field must have.
@@ -110,7 +110,7 @@ fn declared(context: &ExtensionContext<'_>) -> Permissions {
 fn note_denied(call: &Call, parent: &str, field: &str, permission: Permission) {
     if let Ok(actor) = call.actor() {
         call.note(
-            Event::by(&actor, Kind::Denied, "permission.denied")
+            Event::by(&actor, AuditKind::Denied, "permission.denied")
                 .with("field", format!("{parent}.{field}"))
                 .with("permission", format!("{permission:?}")),
         );

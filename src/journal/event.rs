@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::access::actor::{Actor, RequestInfo};
 use crate::crypto::sealed::Sealed;
 use crate::id::{AuthSessionId, MembershipId, PatientId, TypedId, UserId, WorkspaceId};
-use crate::journal::entity::Kind;
+use crate::journal::entity::AuditKind;
 use crate::member::entity::Role;
 
 /// The chain of events that belong to no workspace: sign-ins of unknown users, platform work.
@@ -15,7 +15,7 @@ pub const SYSTEM_CHAIN: WorkspaceId = WorkspaceId(Uuid::nil());
 /// An event before it has a place in a chain.
 #[derive(Clone, Debug)]
 pub struct Event {
-    pub kind: Kind,
+    pub kind: AuditKind,
     /// `noun.verb-in-the-past`, such as `appointment.booked`.
     pub action: &'static str,
     pub user: Option<UserId>,
@@ -42,7 +42,7 @@ pub struct Subject {
 
 impl Event {
     /// Something that this actor did.
-    pub fn by(actor: &Actor, kind: Kind, action: &'static str) -> Self {
+    pub fn by(actor: &Actor, kind: AuditKind, action: &'static str) -> Self {
         Self {
             kind,
             action,
@@ -60,7 +60,7 @@ impl Event {
     }
 
     /// Something that happened outside any workspace, such as a failed sign-in.
-    pub fn anonymous(request: &RequestInfo, kind: Kind, action: &'static str) -> Self {
+    pub fn anonymous(request: &RequestInfo, kind: AuditKind, action: &'static str) -> Self {
         Self {
             kind,
             action,

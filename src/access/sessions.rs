@@ -1,0 +1,147 @@
+//! Who a token stands for, checked against the sign-in's row with every request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use sea_orm::{ColumnTrait, QueryFilter};
+
+use super::actor::{Actor, RequestInfo};
+use super::entity::{auth_session, user};
+use super::scope::find_global;
+use super::token::Claims;
+use crate::app::App;
+use crate::db::Scope;
+use crate::error::{Error, Result};
+use crate::id::{AuthSessionId, UserId};
+use crate::member::entity as membership;
+use crate::workspace::entity as workspace;
+
+/// How long a check holds: the longest that a sign-out or a change of role takes to be felt.
+const HOLDS: Duration = Duration::from_secs(5);
+
+/// A signed-in person.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub user: UserId,
+    pub session: AuthSessionId,
+    pub platform_admin: bool,
+    /// Present when the sign-in is in a workspace.
+    pub actor: Option<Arc<Actor>>,
+}
+
+/// Recently checked sign-ins.
+pub struct Sessions(Cache<AuthSessionId, Arc<Checked>>);
+
+/// What the rows said.
+struct Checked {
+    user: UserId,
+    platform_admin: bool,
+    membership: Option<membership::Model>,
+    expires_at: chrono::DateTime<chrono::Utc>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(100_000).time_to_live(HOLDS).build())
+    }
+}
+
+impl Sessions {
+    /// Forgets a sign-in at once on this node.
+    pub fn forget(&self, session: AuthSessionId) {
+        self.0.invalidate(&session);
+    }
+
+    /// Forgets every sign-in at once on this node: after a change that touches many.
+    pub fn forget_all(&self) {
+        self.0.invalidate_all();
+    }
+}
+
+impl App {
+    /// The person behind an access token, or `Unauthenticated`.
+    pub async fn authenticate(&self, token: &str, request: &RequestInfo) -> Result<Identity> {
+        let claims = self.tokens.verify(token, &self.clock).map_err(|_| Error::Unauthenticated)?;
+        self.identify(&claims, request).await
+    }
+
+    /// The person behind verified claims, as the rows have it now.
+    pub async fn identify(&self, claims: &Claims, request: &RequestInfo) -> Result<Identity> {
+        let checked = match self.sessions.0.get(&claims.session) {
+            Some(checked) => checked,
+            None => {
+                let checked = Arc::new(self.check(claims).await?);
+                self.sessions.0.insert(claims.session, checked.clone());
+                checked
+            }
+        };
+        let membership = checked.membership.as_ref();
+        let same_place = membership.map(|member| member.workspace_id) == claims.workspace
+            && membership.map(|member| member.id) == claims.membership;
+        if checked.user != claims.user || !same_place || checked.expires_at <= self.clock.now() {
+            return Err(Error::Unauthenticated);
+        }
+        let actor = membership.map(|member| {
+            Arc::new(Actor {
+                workspace: member.workspace_id,
+                user: Some(checked.user),
+                membership: Some(member.id),
+                session: Some(claims.session),
+                role: member.role,
+                patient: member.patient_id,
+                request: request.clone(),
+            })
+        });
+        Ok(Identity {
+            user: checked.user,
+            session: claims.session,
+            platform_admin: checked.platform_admin,
+            actor,
+        })
+    }
+
+    async fn check(&self, claims: &Claims) -> Result<Checked> {
+        let tx = self.db.begin_read(Scope::user(claims.user)).await?;
+        let overhead = tx.overhead();
+        let session = find_global::<auth_session::Entity>()
+            .filter(auth_session::Column::Id.eq(claims.session))
+            .filter(auth_session::Column::UserId.eq(claims.user))
+            .one(&overhead)
+            .await?
+            .filter(|session| session.revoked_at.is_none())
+            .ok_or(Error::Unauthenticated)?;
+        let user = find_global::<user::Entity>()
+            .filter(user::Column::Id.eq(claims.user))
+            .one(&overhead)
+            .await?
+            .filter(|user| user.is_active)
+            .ok_or(Error::Unauthenticated)?;
+        let membership = match session.membership_id {
+            None => None,
+            Some(id) => {
+                let member = find_global::<membership::Entity>()
+                    .filter(membership::Column::Id.eq(id))
+                    .filter(membership::Column::UserId.eq(claims.user))
+                    .one(&overhead)
+                    .await?
+                    .filter(|member| member.is_active)
+                    .ok_or(Error::Unauthenticated)?;
+                find_global::<workspace::Entity>()
+                    .filter(workspace::Column::Id.eq(member.workspace_id))
+                    .one(&overhead)
+                    .await?
+                    .filter(|workspace| workspace.status == workspace::WorkspaceStatus::Active)
+                    .ok_or(Error::Unauthenticated)?;
+                Some(member)
+            }
+        };
+        tx.rollback().await?;
+        Ok(Checked {
+            user: user.id,
+            platform_admin: user.is_platform_admin,
+            membership,
+            expires_at: session.expires_at.min(session.idle_expires_at),
+        })
+    }
+}
