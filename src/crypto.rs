@@ -4,11 +4,13 @@
 //! seals the patient's fields. Whatever is sealed is bound to its place, so that it opens nowhere else, and
 //! destroying a patient's one wrapped key makes everything sealed with it unreadable.
 
+pub mod entity;
 pub mod error;
 pub mod field;
 pub mod key;
 pub mod key_file;
 pub mod keyring;
+pub mod keys;
 pub mod root;
 pub mod sealed;
 

@@ -1,3 +1,57 @@
 //! The GraphQL schema and what every slice of it shares.
 
+pub mod batch;
+pub mod context;
+pub mod document;
+pub mod endpoint;
 pub mod error;
+pub mod guard;
+pub mod input;
+pub mod join;
+pub mod node;
+pub mod page;
+pub mod scalars;
+
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions};
+
+use crate::config::Config;
+
+/// The executable schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// Everything that can be read.
+#[derive(Default, MergedObject)]
+pub struct Query(node::NodeQuery, crate::service::graphql::ServiceQuery);
+
+/// Everything that can be changed. Fields run one after the other, in the order of the document.
+#[derive(Default, MergedObject)]
+pub struct Mutation(crate::service::graphql::ServiceMutation);
+
+/// Selections below selections.
+const MAX_DEPTH: usize = 15;
+/// Points of an operation: a list counts its page size times what is below it.
+const MAX_COMPLEXITY: usize = 20_000;
+
+/// Builds the schema: the same one for the server, the tests and `schema.graphql`.
+pub fn schema(config: &Config) -> Schema {
+    let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .extension(guard::FieldGuard::default())
+        .directive(guard::requires)
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_recursive_depth(32)
+        .limit_directives(20)
+        .limit_aliases(30);
+    if !config.introspection {
+        builder = builder.disable_introspection().disable_suggestions();
+    }
+    builder.finish()
+}
+
+/// The schema as text: the content of `schema.graphql`.
+pub fn sdl(config: &Config) -> String {
+    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    let mut sdl = schema(config).sdl_with_options(options).trim_end().to_owned();
+    sdl.push('\n');
+    sdl
+}

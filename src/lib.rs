@@ -1,9 +1,23 @@
 //! Praxis: the GraphQL API server for healthcare practices.
 #![recursion_limit = "512"]
 
+pub mod access;
+pub mod app;
+pub mod appointment;
 pub mod clock;
+pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod error;
 pub mod graphql;
 pub mod id;
+pub mod journal;
+pub mod live;
+pub mod location;
+pub mod member;
+pub mod patient;
+pub mod reminder;
+pub mod room;
+pub mod schedule;
+pub mod service;
+pub mod workspace;

@@ -1,0 +1,7 @@
+//! Who is asking: accounts, sign-ins and the secrets behind them.
+
+pub mod actor;
+pub mod entity;
+pub mod permission;
+pub mod scope;
+pub mod sessions;

@@ -1,0 +1,1 @@
+//! Scalars of our own.
