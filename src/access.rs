@@ -2,6 +2,9 @@
 
 pub mod actor;
 pub mod entity;
+pub mod password;
 pub mod permission;
 pub mod scope;
+pub mod secret;
 pub mod sessions;
+pub mod token;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::access::actor::Actor;
 use crate::access::entity::idempotency_key as stored_key;
-use crate::access::password::Passwords;
+use crate::access::password::{Limits, Passwords};
 use crate::access::sessions::Sessions;
 use crate::access::token::TokenKeys;
 use crate::clock::Clock;
@@ -19,12 +19,11 @@ use crate::crypto::keys::Keys;
 use crate::db::tx::Tx;
 use crate::db::{Database, Scope};
 use crate::error::{Error, Result};
-use crate::id::{IdempotencyKeyId, TypedId};
+use crate::id::{IdempotencyKeyId, TypedId, UserId};
 use crate::journal::append::append;
-use crate::journal::event::Event;
+use crate::journal::event::{Event, SYSTEM_CHAIN};
 use crate::journal::writer::Writer;
 use crate::live::Hub;
-use crate::patient::directory::Directories;
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -40,7 +39,6 @@ pub struct App {
     pub passwords: Passwords,
     pub tokens: TokenKeys,
     pub sessions: Sessions,
-    pub directories: Directories,
 }
 
 /// The secrets that a process starts with.
@@ -56,10 +54,9 @@ impl App {
         Arc::new(Self {
             journal: Writer::start(db.clone(), clock.clone(), hub.clone()),
             keys: Keys::new(secrets.root),
-            passwords: Passwords::new(config.password_cost),
+            passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: secrets.tokens,
-            sessions: Sessions::new(),
-            directories: Directories::new(),
+            sessions: Sessions::default(),
             hub,
             config,
             clock,
@@ -70,50 +67,60 @@ impl App {
     /// Runs a command's work in one transaction together with the events it records.
     ///
     /// Work that lost a race (serialisation failure, deadlock, lock timeout) is run again from the start.
-    pub async fn write<T>(&self, actor: &Actor, work: impl AsyncFn(&UnitOfWork) -> Result<T>) -> Result<T> {
-        self.transact(actor.scope(), Some(actor), work).await
+    pub async fn write<T, W, F>(&self, actor: &Actor, work: W) -> Result<T>
+    where
+        W: Fn(Unit) -> F,
+        F: Future<Output = Result<T>>,
+    {
+        self.transact(actor.scope(), work).await
     }
 
-    /// The same for work outside any workspace: sign-in, new workspaces.
-    pub async fn write_global<T>(
-        &self,
-        scope: Scope,
-        work: impl AsyncFn(&UnitOfWork) -> Result<T>,
-    ) -> Result<T> {
-        self.transact(scope, None, work).await
+    /// The same for work outside any workspace: sign-in, new workspaces. Its events go to the chain of the
+    /// scope's workspace, or else to the system's.
+    pub async fn write_global<T, W, F>(&self, scope: Scope, work: W) -> Result<T>
+    where
+        W: Fn(Unit) -> F,
+        F: Future<Output = Result<T>>,
+    {
+        self.transact(scope, work).await
     }
 
     /// Runs the work once per idempotency key: a repetition gets the stored answer.
-    pub async fn write_once<T>(
-        &self,
-        actor: &Actor,
-        key: Option<&IdempotencyKey>,
-        work: impl AsyncFn(&UnitOfWork) -> Result<T>,
-    ) -> Result<T>
+    pub async fn write_once<T, W, F>(&self, actor: &Actor, key: Option<&IdempotencyKey>, work: W) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
+        W: Fn(Unit) -> F,
+        F: Future<Output = Result<T>>,
     {
-        let (Some(key), Some(_)) = (key, actor.user) else { return self.write(actor, work).await };
-        self.write(actor, async |unit| {
-            if let Some(answer) = key.claim(unit, actor).await? {
+        let (Some(key), Some(user)) = (key, actor.user) else { return self.write(actor, work).await };
+        let work = &work;
+        self.write(actor, move |unit| async move {
+            if let Some(answer) = key.claim(&unit, actor, user).await? {
                 return serde_json::from_str(&answer).map_err(Error::internal);
             }
-            let answer = work(unit).await?;
-            key.answer(unit, actor, &serde_json::to_string(&answer).map_err(Error::internal)?).await?;
+            let answer = work(unit.clone()).await?;
+            key.answer(&unit, actor, user, &serde_json::to_string(&answer).map_err(Error::internal)?).await?;
             Ok(answer)
         })
         .await
     }
 
-    async fn transact<T>(
-        &self,
-        scope: Scope,
-        actor: Option<&Actor>,
-        work: impl AsyncFn(&UnitOfWork) -> Result<T>,
-    ) -> Result<T> {
+    async fn transact<T, W, F>(&self, scope: Scope, work: W) -> Result<T>
+    where
+        W: Fn(Unit) -> F,
+        F: Future<Output = Result<T>>,
+    {
         let mut attempt = 1;
         loop {
-            match self.attempt(scope, actor, &work).await {
+            let unit = Arc::new(UnitOfWork {
+                tx: self.db.begin_write(scope).await?,
+                clock: self.clock.clone(),
+                events: Mutex::default(),
+            });
+            let outcome = work(unit.clone()).await;
+            let unit = Arc::into_inner(unit)
+                .ok_or_else(|| Error::internal(std::io::Error::other("a unit of work outlived its work")))?;
+            match self.conclude(scope, unit, outcome).await {
                 Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
                     tokio::time::sleep(backoff(attempt)).await;
                     attempt += 1;
@@ -124,45 +131,34 @@ impl App {
         }
     }
 
-    async fn attempt<T>(
-        &self,
-        scope: Scope,
-        actor: Option<&Actor>,
-        work: &impl AsyncFn(&UnitOfWork) -> Result<T>,
-    ) -> Result<T> {
-        let unit = UnitOfWork {
-            tx: self.db.begin_write(scope).await?,
-            clock: self.clock.clone(),
-            events: Mutex::default(),
-        };
-        let value = match work(&unit).await {
+    /// Appends the events and commits, or rolls back; then hints those who follow.
+    async fn conclude<T>(&self, scope: Scope, unit: UnitOfWork, outcome: Result<T>) -> Result<T> {
+        let UnitOfWork { tx, events, .. } = unit;
+        let value = match outcome {
             Ok(value) => value,
             Err(error) => {
-                unit.tx.rollback().await?;
+                tx.rollback().await?;
                 return Err(error);
             }
         };
-        let UnitOfWork { tx, events, .. } = unit;
         let events = events.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let chain = scope.workspace.or(actor.map(|actor| actor.workspace));
-        let head = match (chain, events.is_empty()) {
-            (Some(workspace), false) => {
-                Some((workspace, append(&tx, &self.clock, workspace, events).await?))
-            }
-            (None, false) => {
-                let system = crate::journal::event::SYSTEM_CHAIN;
-                tx.set_scope(Scope::workspace(system)).await?;
-                Some((system, append(&tx, &self.clock, system, events).await?))
-            }
-            (_, true) => None,
-        };
-        tx.commit().await?;
-        if let Some((workspace, seq)) = head {
-            self.hub.hint(workspace, seq);
+        if events.is_empty() {
+            tx.commit().await?;
+            return Ok(value);
         }
+        let chain = scope.workspace.unwrap_or(SYSTEM_CHAIN);
+        if scope.workspace.is_none() {
+            tx.set_scope(Scope::workspace(chain)).await?;
+        }
+        let seq = append(&tx, &self.clock, chain, events).await?;
+        tx.commit().await?;
+        self.hub.hint(chain, seq);
         Ok(value)
     }
 }
+
+/// A unit of work as a command's work gets it.
+pub type Unit = Arc<UnitOfWork>;
 
 /// 5 ms, doubling, with jitter of half of it.
 fn backoff(attempt: u32) -> Duration {
@@ -242,8 +238,7 @@ impl IdempotencyKey {
     /// Claims the key in this transaction, or returns the stored answer of its first use.
     ///
     /// A concurrent first use is waited for: the unique key makes the second claim wait for the first commit.
-    async fn claim(&self, unit: &UnitOfWork, actor: &Actor) -> Result<Option<String>> {
-        let user = actor.user.ok_or(Error::Unauthenticated)?;
+    async fn claim(&self, unit: &UnitOfWork, actor: &Actor, user: UserId) -> Result<Option<String>> {
         let now = unit.clock.now();
         let claimed = Query::insert()
             .into_table(stored_key::Entity)
@@ -284,15 +279,14 @@ impl IdempotencyKey {
         if unit.execute(&claimed).await?.rows_affected() == 1 {
             return Ok(None);
         }
-        let stored = self.find(unit, actor).await?;
+        let stored = self.find(unit, actor, user).await?;
         if stored.operation != self.operation || stored.request_hash != self.request_hash {
             return Err(Error::IdempotencyKeyReused);
         }
         Ok(Some(stored.response))
     }
 
-    async fn answer(&self, unit: &UnitOfWork, actor: &Actor, response: &str) -> Result<()> {
-        let user = actor.user.ok_or(Error::Unauthenticated)?;
+    async fn answer(&self, unit: &UnitOfWork, actor: &Actor, user: UserId, response: &str) -> Result<()> {
         let answer = Query::update()
             .table(stored_key::Entity)
             .value(stored_key::Column::Response, response)
@@ -304,8 +298,7 @@ impl IdempotencyKey {
         Ok(())
     }
 
-    async fn find(&self, unit: &UnitOfWork, actor: &Actor) -> Result<stored_key::Model> {
-        let user = actor.user.ok_or(Error::Unauthenticated)?;
+    async fn find(&self, unit: &UnitOfWork, actor: &Actor, user: UserId) -> Result<stored_key::Model> {
         actor
             .find::<stored_key::Entity>()
             .filter(stored_key::Column::UserId.eq(user))

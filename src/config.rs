@@ -127,7 +127,7 @@ impl Config {
             introspection: settings.introspection.unwrap_or(open),
             graphiql: settings.graphiql.unwrap_or(open),
             allowed_origins: settings.allowed_origins.unwrap_or_default(),
-            password_cost: Cost::default(),
+            password_cost: Cost::STANDARD,
             profile,
             data_dir,
             listen,
@@ -139,7 +139,7 @@ impl Config {
         let mut shown = self.clone();
         shown.database_url = without_password(&shown.database_url);
         shown.migration_database_url = shown.migration_database_url.as_deref().map(without_password);
-        toml::Value::try_from(&shown).map_or_else(|error| error.to_string(), |value| value.to_string())
+        toml::to_string(&shown).unwrap_or_else(|error| error.to_string())
     }
 }
 
@@ -152,7 +152,7 @@ fn typed(name: &str, value: &str) -> toml::Value {
             other => other.into(),
         },
         "DATABASE_CONNECTIONS" => value.parse::<i64>().map_or_else(|_| value.into(), Into::into),
-        "ALLOWED_ORIGINS" => value.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
+        "ALLOWED_ORIGINS" => value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(toml::Value::from).collect::<Vec<_>>().into(),
         _ => value.into(),
     }
 }

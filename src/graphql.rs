@@ -36,7 +36,6 @@ const MAX_COMPLEXITY: usize = 20_000;
 pub fn schema(config: &Config) -> Schema {
     let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .extension(guard::FieldGuard::default())
-        .directive(guard::requires)
         .limit_depth(MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)
         .limit_recursive_depth(32)

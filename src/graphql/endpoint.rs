@@ -89,13 +89,11 @@ impl Endpoint {
 
     /// Parses the document, or says why it is not run.
     fn prepare(&self, mut request: Request) -> Result<Request, Box<Response>> {
-        if request.parsed_query.is_none() {
-            let document = self
-                .documents
-                .parse(&request.query)
-                .map_err(|refusal| Box::new(error::refuse(refusal.code, refusal.message)))?;
-            request.set_parsed_query((*document).clone());
-        }
+        let document = self
+            .documents
+            .parse(&request.query)
+            .map_err(|refusal| Box::new(error::refuse(refusal.code, refusal.message)))?;
+        request.set_parsed_query((*document).clone());
         Ok(request)
     }
 }

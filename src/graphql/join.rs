@@ -7,9 +7,11 @@
 use async_graphql::Lookahead;
 use sea_orm::sea_query::{Alias, IntoIden};
 use sea_orm::{
-    BelongsTo, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Iden, Iterable, JoinType,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Iden, Iterable, JoinType,
     QueryResult, QuerySelect, RelationDef, Select,
 };
+
+use sea_orm::prelude::BelongsTo;
 
 use crate::error::Result;
 
@@ -80,7 +82,7 @@ fn columns_of<E: EntityTrait, T: EntityTrait>(query: Select<E>, alias: &str) -> 
         let name = column.unquoted();
         query.expr_as(
             column.select_as(sea_orm::sea_query::Expr::col((Alias::new(alias), column))),
-            Alias::new(format!("{alias}_{name}")),
+            format!("{alias}_{name}"),
         )
     })
 }

@@ -12,7 +12,7 @@ use crate::service::entity as service;
 
 /// Something with an id that is unique across all types.
 #[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "The object's id.", method = "node_id"))]
+#[graphql(field(name = "id", ty = "ID", desc = "The object's id."))]
 pub enum Node {
     Service(service::ModelEx),
 }

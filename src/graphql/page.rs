@@ -32,6 +32,12 @@ pub struct PageArgs {
     pub before: Option<String>,
 }
 
+/// Points of a list: its page size times what is below it.
+pub fn page_cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
+    let size = first.or(last).and_then(|size| usize::try_from(size).ok()).unwrap_or(DEFAULT_SIZE);
+    size.min(MAX_SIZE).saturating_mul(child.max(1)).saturating_add(1)
+}
+
 /// One value of a position.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Key {

@@ -1,7 +1,7 @@
 //! Appending to a workspace's chain, inside the transaction whose work it tells of.
 
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Set};
 
 use super::event::Event;
 use super::{chain, entity, head};
@@ -54,7 +54,7 @@ pub async fn append(tx: &Tx, clock: &Clock, workspace: WorkspaceId, events: Vec<
         };
         hash = chain::hash(&row.prev_hash, &row);
         row.hash.clone_from(&hash);
-        rows.push(row.into_active_model().reset_all_values());
+        rows.push(row.into_active_model().reset_all());
     }
     entity::Entity::insert_many(rows).exec_without_returning(&tx.overhead()).await?;
     let close = Query::update()
@@ -89,7 +89,7 @@ async fn create_head(tx: &Tx, clock: &Clock, workspace: WorkspaceId) -> Result<(
     };
     head::Entity::insert(first)
         .on_conflict(OnConflict::column(head::Column::WorkspaceId).do_nothing().to_owned())
-        .do_nothing()
+        .try_insert()
         .exec_without_returning(&tx.overhead())
         .await?;
     Ok(())

@@ -21,7 +21,7 @@ pub async fn create(
 ) -> Result<ServiceId> {
     actor.require(Permission::ManagePractice)?;
 
-    app.write_once(actor, key, async |unit| {
+    app.write_once(actor, key, move |unit| async move {
         let id = unit.id::<ServiceId>();
         unit.insert(input.row(id)?).await.map_err(name_taken)?;
 
@@ -34,8 +34,8 @@ pub async fn create(
 pub async fn update(app: &App, actor: &Actor, input: &UpdateServiceInput) -> Result<()> {
     actor.require(Permission::ManagePractice)?;
 
-    app.write(actor, async |unit| {
-        let service = require(unit, actor, input.id).await?;
+    app.write(actor, move |unit| async move {
+        let service = require(&unit, actor, input.id).await?;
         expect_version(service.version, input.expected_version)?;
 
         unit.update(input.apply(service.into_active_model())?).await.map_err(name_taken)?;
@@ -50,8 +50,8 @@ pub async fn update(app: &App, actor: &Actor, input: &UpdateServiceInput) -> Res
 pub async fn set_archived(app: &App, actor: &Actor, id: ServiceId, version: i32, archived: bool) -> Result<()> {
     actor.require(Permission::ManagePractice)?;
 
-    app.write(actor, async |unit| {
-        let service = require(unit, actor, id).await?;
+    app.write(actor, move |unit| async move {
+        let service = require(&unit, actor, id).await?;
         if service.archived_at.is_some() == archived {
             return Ok(());
         }

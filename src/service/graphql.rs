@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
-use crate::graphql::page::{Binding, List, Page, PageArgs};
+use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
 use crate::id::ServiceId;
 
 /// Something the practice offers: how long it takes, what is kept free around it, what it costs.
