@@ -1,0 +1,103 @@
+//! Triggers for rows whose facts stay as they were written.
+//!
+//! Unlike the journal, which [nobody changes at all](crate::table::refuse_changes), these rows hold sealed values that are
+//! sealed anew when a patient's key is rotated, and a patient who moves when two charts are merged.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
+
+use crate::table::execute;
+
+/// Refuses to change the `columns` of a row; the error text is `<table> keeps its facts`.
+pub async fn keep_facts(manager: &SchemaManager<'_>, table: &str, columns: &[&str]) -> Result<(), DbErr> {
+    let changed = |operator: &str| {
+        columns.iter().map(|c| format!("OLD.{c} {operator} NEW.{c}")).collect::<Vec<_>>().join(" OR ")
+    };
+    refuse_update(manager, table, &changed("IS DISTINCT FROM")).await
+}
+
+/// Refuses to change the `columns` of a row, and its `later` column except from NULL to a value.
+pub async fn keep_facts_but_once(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    columns: &[&str],
+    later: &str,
+) -> Result<(), DbErr> {
+    let mut changed = columns.iter().map(|c| format!("OLD.{c} IS DISTINCT FROM NEW.{c}")).collect::<Vec<_>>();
+    changed.push(format!("(OLD.{later} IS NOT NULL AND OLD.{later} IS DISTINCT FROM NEW.{later})"));
+    refuse_update(manager, table, &changed.join(" OR ")).await
+}
+
+async fn refuse_update(manager: &SchemaManager<'_>, table: &str, changed: &str) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::Postgres {
+        create_function(manager).await?;
+        return execute(
+            manager,
+            &format!(
+                "CREATE TRIGGER {table}_keeps_facts BEFORE UPDATE ON {table}
+                 FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION refuse_new_facts()"
+            ),
+        )
+        .await;
+    }
+    execute(
+        manager,
+        &format!(
+            "CREATE TRIGGER {table}_keeps_facts BEFORE UPDATE ON {table} WHEN {changed}
+             BEGIN SELECT RAISE(ABORT, '{table} keeps its facts'); END"
+        ),
+    )
+    .await
+}
+
+/// Refuses to remove a row, also by putting another in its place.
+pub async fn keep_rows(manager: &SchemaManager<'_>, table: &str, keys: &[&[&str]]) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::Postgres {
+        create_function(manager).await?;
+        for (change, scope) in [("DELETE", "ROW"), ("TRUNCATE", "STATEMENT")] {
+            execute(
+                manager,
+                &format!(
+                    "CREATE TRIGGER {table}_no_{} BEFORE {change} ON {table}
+                     FOR EACH {scope} EXECUTE FUNCTION refuse_new_facts()",
+                    change.to_lowercase()
+                ),
+            )
+            .await?;
+        }
+        return Ok(());
+    }
+    let refuse = format!("BEGIN SELECT RAISE(ABORT, '{table} keeps its facts'); END");
+    execute(manager, &format!("CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refuse}")).await?;
+    // INSERT OR REPLACE deletes the row in its way, and fires no DELETE trigger unless recursive_triggers is on.
+    let taken = keys
+        .iter()
+        .map(|key| {
+            let same = key.iter().map(|c| format!("{c} = NEW.{c}")).collect::<Vec<_>>().join(" AND ");
+            format!("EXISTS (SELECT 1 FROM {table} WHERE {same})")
+        })
+        .collect::<Vec<_>>()
+        .join(" OR ");
+    execute(
+        manager,
+        &format!("CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN {taken} {refuse}"),
+    )
+    .await
+}
+
+async fn create_function(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    execute(
+        manager,
+        "CREATE OR REPLACE FUNCTION refuse_new_facts() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION '% keeps its facts', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$",
+    )
+    .await
+}
+
+/// Removes the function behind the triggers of PostgreSQL; SQLite has none.
+pub async fn drop_function(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::Postgres {
+        execute(manager, "DROP FUNCTION refuse_new_facts()").await?;
+    }
+    Ok(())
+}
