@@ -1,0 +1,3 @@
+//! Who is asking: accounts, sign-ins and the secrets behind them.
+
+pub mod entity;

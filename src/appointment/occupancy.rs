@@ -1,0 +1,52 @@
+//! An occupancy: the time during which an appointment or a hold takes up a practitioner, a room or a patient.
+//! Double booking is impossible because exclusive rows of one resource cannot overlap.
+
+use sea_orm::entity::prelude::*;
+
+use crate::id::{AppointmentHoldId, AppointmentId, OccupancyId, WorkspaceId};
+
+/// What cannot be in two appointments at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
+pub enum ResourceKind {
+    /// The one who treats.
+    #[sea_orm(string_value = "PRACTITIONER")]
+    Practitioner,
+    /// The room.
+    #[sea_orm(string_value = "ROOM")]
+    Room,
+    /// The patient.
+    #[sea_orm(string_value = "PATIENT")]
+    Patient,
+}
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "occupancies")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: OccupancyId,
+    pub workspace_id: WorkspaceId,
+    pub appointment_id: Option<AppointmentId>,
+    pub hold_id: Option<AppointmentHoldId>,
+    pub resource_kind: ResourceKind,
+    /// The membership, room or patient.
+    pub resource_id: Uuid,
+    /// With the buffer before.
+    pub starts_at: DateTimeUtc,
+    /// With the buffer after; not part of the occupied time.
+    pub ends_at: DateTimeUtc,
+    /// False for an appointment that was booked over another on purpose.
+    pub exclusive: bool,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Appointment",
+        from = "(workspace_id, appointment_id)",
+        to = "(workspace_id, id)"
+    )]
+    pub appointment: BelongsTo<Option<crate::appointment::entity::Entity>>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

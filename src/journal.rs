@@ -1,0 +1,4 @@
+//! The journal: what happened, in order, provably complete.
+
+pub mod entity;
+pub mod head;

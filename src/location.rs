@@ -1,0 +1,3 @@
+//! Locations: where patients are seen.
+
+pub mod entity;

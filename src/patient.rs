@@ -1,0 +1,5 @@
+//! Patients: their charts, family history and care teams.
+
+pub mod care_team;
+pub mod entity;
+pub mod family_history;

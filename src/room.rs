@@ -1,0 +1,3 @@
+//! Rooms of the practice.
+
+pub mod entity;

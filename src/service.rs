@@ -1,0 +1,3 @@
+//! Services: what can be booked.
+
+pub mod entity;

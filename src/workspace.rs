@@ -1,0 +1,3 @@
+//! The practice itself: its address, settings, quota and state.
+
+pub mod entity;
