@@ -2,6 +2,17 @@
 
 use sea_orm_migration::prelude::*;
 
+pub mod frozen;
+mod m20261121_000050_therapy_sessions;
+mod m20261121_000051_medical_records;
+mod m20261121_000052_record_grants;
+mod m20261121_000053_attachments;
+mod m20261121_000054_diagnostics;
+mod m20261121_000055_breast_cancer_predictions;
+mod m20261121_000056_care_plans;
+mod m20261121_000057_consents;
+mod m20261121_000058_retention;
+mod m20261121_000059_audit_checkpoints;
 pub mod table;
 
 pub struct Migrator;
@@ -9,6 +20,17 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![]
+        vec![
+            Box::new(m20261121_000050_therapy_sessions::Migration),
+            Box::new(m20261121_000051_medical_records::Migration),
+            Box::new(m20261121_000052_record_grants::Migration),
+            Box::new(m20261121_000053_attachments::Migration),
+            Box::new(m20261121_000054_diagnostics::Migration),
+            Box::new(m20261121_000055_breast_cancer_predictions::Migration),
+            Box::new(m20261121_000056_care_plans::Migration),
+            Box::new(m20261121_000057_consents::Migration),
+            Box::new(m20261121_000058_retention::Migration),
+            Box::new(m20261121_000059_audit_checkpoints::Migration),
+        ]
     }
 }

@@ -2,8 +2,8 @@
 
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager};
 
-use crate::table::{Table, bytes, code, create, drop, flag, instant, int, uuid};
 use crate::frozen::{drop_function, keep_facts, keep_rows};
+use crate::table::{Table, bytes, code, create, drop, flag, instant, int, uuid};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

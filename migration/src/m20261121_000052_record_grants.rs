@@ -28,8 +28,14 @@ fn tables() -> Vec<Table> {
             .check("revoked", "(revoked_at IS NULL) = (revoked_by IS NULL)")
             .check("expires", "expires_at > created_at")
             // A second live grant would outlive the revocation of the first.
-            .unique_where(&["record_id", "grantee_workspace_id"], "revoked_at IS NULL AND grantee_user_id IS NULL")
-            .unique_where(&["record_id", "grantee_user_id"], "revoked_at IS NULL AND grantee_user_id IS NOT NULL")
+            .unique_where(
+                &["record_id", "grantee_workspace_id"],
+                "revoked_at IS NULL AND grantee_user_id IS NULL",
+            )
+            .unique_where(
+                &["record_id", "grantee_user_id"],
+                "revoked_at IS NULL AND grantee_user_id IS NOT NULL",
+            )
             .index(&["patient_id", "id"])
             .index_everywhere(&["grantee_workspace_id", "id"])
             .index_everywhere(&["grantee_user_id", "id"]),

@@ -2,8 +2,8 @@
 
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager};
 
-use crate::table::{Table, bytes, create, drop, instant, text};
 use crate::frozen::keep_facts;
+use crate::table::{Table, bytes, create, drop, instant, text};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

@@ -2,8 +2,8 @@
 
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager};
 
-use crate::table::{Table, bytes, code, create, drop, instant, json, text};
 use crate::frozen::{keep_facts, keep_rows};
+use crate::table::{Table, bytes, code, create, drop, instant, json, text};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -59,10 +59,7 @@ fn tables() -> Vec<Table> {
             )
             .check("kept", "state <> 'PARTIALLY_COMPLETED' OR kept_categories IS NOT NULL")
             .check("certificate_hash", "length(certificate_hash) = 32")
-            .unique_where(
-                &["patient_id"],
-                "state NOT IN ('REJECTED', 'COMPLETED', 'PARTIALLY_COMPLETED')",
-            )
+            .unique_where(&["patient_id"], "state NOT IN ('REJECTED', 'COMPLETED', 'PARTIALLY_COMPLETED')")
             .index(&["patient_id", "requested_at", "id"])
             .index(&["state", "due_at", "id"])
             .versioned(),

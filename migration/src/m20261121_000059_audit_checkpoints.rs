@@ -2,8 +2,8 @@
 
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager};
 
-use crate::table::{Table, bigint, bytes, create, drop, instant, text, uuid};
 use crate::frozen::{keep_facts_but_once, keep_rows};
+use crate::table::{Table, bigint, bytes, create, drop, instant, text, uuid};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -28,8 +28,7 @@ fn tables() -> Vec<Table> {
 }
 
 const CHECKPOINTS: &str = "audit_checkpoints";
-const FACTS: &[&str] =
-    &["id", "workspace_id", "tree_size", "root_hash", "signature", "key_id", "created_at"];
+const FACTS: &[&str] = &["id", "workspace_id", "tree_size", "root_hash", "signature", "key_id", "created_at"];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

@@ -31,7 +31,12 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     #[sea_orm(belongs_to, from = "(workspace_id, patient_id)", to = "(workspace_id, id)")]
     pub patient: BelongsTo<crate::patient::entity::Entity>,
-    #[sea_orm(belongs_to, relation_enum = "Creator", from = "(workspace_id, created_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Creator",
+        from = "(workspace_id, created_by)",
+        to = "(workspace_id, id)"
+    )]
     pub creator: BelongsTo<crate::member::entity::Entity>,
 }
 

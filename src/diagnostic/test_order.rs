@@ -43,9 +43,19 @@ pub struct Model {
     pub patient: BelongsTo<crate::patient::entity::Entity>,
     #[sea_orm(belongs_to, from = "(workspace_id, diagnostic_result_id)", to = "(workspace_id, id)")]
     pub diagnostic_result: BelongsTo<Option<super::entity::Entity>>,
-    #[sea_orm(belongs_to, relation_enum = "Orderer", from = "(workspace_id, ordered_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Orderer",
+        from = "(workspace_id, ordered_by)",
+        to = "(workspace_id, id)"
+    )]
     pub orderer: BelongsTo<crate::member::entity::Entity>,
-    #[sea_orm(belongs_to, relation_enum = "LabTech", from = "(workspace_id, lab_tech_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "LabTech",
+        from = "(workspace_id, lab_tech_id)",
+        to = "(workspace_id, id)"
+    )]
     pub lab_tech: BelongsTo<Option<crate::member::entity::Entity>>,
 }
 

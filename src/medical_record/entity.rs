@@ -91,7 +91,12 @@ pub struct Model {
         to = "(workspace_id, id)"
     )]
     pub practitioner: BelongsTo<Option<crate::member::entity::Entity>>,
-    #[sea_orm(belongs_to, relation_enum = "Creator", from = "(workspace_id, created_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Creator",
+        from = "(workspace_id, created_by)",
+        to = "(workspace_id, id)"
+    )]
     pub creator: BelongsTo<crate::member::entity::Entity>,
 }
 

@@ -69,7 +69,12 @@ pub struct Model {
         to = "(workspace_id, id)"
     )]
     pub requester: BelongsTo<crate::member::entity::Entity>,
-    #[sea_orm(belongs_to, relation_enum = "Reviewer", from = "(workspace_id, reviewed_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Reviewer",
+        from = "(workspace_id, reviewed_by)",
+        to = "(workspace_id, id)"
+    )]
     pub reviewer: BelongsTo<Option<crate::member::entity::Entity>>,
 }
 

@@ -24,9 +24,19 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     #[sea_orm(belongs_to, from = "(workspace_id, patient_id)", to = "(workspace_id, id)")]
     pub patient: BelongsTo<Option<crate::patient::entity::Entity>>,
-    #[sea_orm(belongs_to, relation_enum = "Placer", from = "(workspace_id, placed_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Placer",
+        from = "(workspace_id, placed_by)",
+        to = "(workspace_id, id)"
+    )]
     pub placer: BelongsTo<crate::member::entity::Entity>,
-    #[sea_orm(belongs_to, relation_enum = "Lifter", from = "(workspace_id, lifted_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Lifter",
+        from = "(workspace_id, lifted_by)",
+        to = "(workspace_id, id)"
+    )]
     pub lifter: BelongsTo<Option<crate::member::entity::Entity>>,
 }
 

@@ -67,7 +67,12 @@ pub struct Model {
         to = "(workspace_id, id)"
     )]
     pub practitioner: BelongsTo<crate::member::entity::Entity>,
-    #[sea_orm(belongs_to, relation_enum = "Signer", from = "(workspace_id, signed_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Signer",
+        from = "(workspace_id, signed_by)",
+        to = "(workspace_id, id)"
+    )]
     pub signer: BelongsTo<Option<crate::member::entity::Entity>>,
 }
 
