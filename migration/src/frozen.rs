@@ -30,12 +30,12 @@ pub async fn keep_facts_but_once(
 
 async fn refuse_update(manager: &SchemaManager<'_>, table: &str, changed: &str) -> Result<(), DbErr> {
     if manager.get_database_backend() == DbBackend::Postgres {
-        create_function(manager).await?;
+        create_function(manager, table).await?;
         return execute(
             manager,
             &format!(
                 "CREATE TRIGGER {table}_keeps_facts BEFORE UPDATE ON {table}
-                 FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION refuse_new_facts()"
+                 FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION {table}_refuse_change()"
             ),
         )
         .await;
@@ -53,13 +53,13 @@ async fn refuse_update(manager: &SchemaManager<'_>, table: &str, changed: &str) 
 /// Refuses to remove a row, also by putting another in its place.
 pub async fn keep_rows(manager: &SchemaManager<'_>, table: &str, keys: &[&[&str]]) -> Result<(), DbErr> {
     if manager.get_database_backend() == DbBackend::Postgres {
-        create_function(manager).await?;
+        create_function(manager, table).await?;
         for (change, scope) in [("DELETE", "ROW"), ("TRUNCATE", "STATEMENT")] {
             execute(
                 manager,
                 &format!(
                     "CREATE TRIGGER {table}_no_{} BEFORE {change} ON {table}
-                     FOR EACH {scope} EXECUTE FUNCTION refuse_new_facts()",
+                     FOR EACH {scope} EXECUTE FUNCTION {table}_refuse_change()",
                     change.to_lowercase()
                 ),
             )
@@ -85,19 +85,14 @@ pub async fn keep_rows(manager: &SchemaManager<'_>, table: &str, keys: &[&[&str]
     .await
 }
 
-async fn create_function(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+/// Creates the function behind the triggers of PostgreSQL; [`drop`](crate::table::drop) removes it with the table.
+async fn create_function(manager: &SchemaManager<'_>, table: &str) -> Result<(), DbErr> {
     execute(
         manager,
-        "CREATE OR REPLACE FUNCTION refuse_new_facts() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN RAISE EXCEPTION '% keeps its facts', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$",
+        &format!(
+            "CREATE OR REPLACE FUNCTION {table}_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN RAISE EXCEPTION '{table} keeps its facts' USING ERRCODE = 'restrict_violation'; END $$"
+        ),
     )
     .await
-}
-
-/// Removes the function behind the triggers of PostgreSQL; SQLite has none.
-pub async fn drop_function(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    if manager.get_database_backend() == DbBackend::Postgres {
-        execute(manager, "DROP FUNCTION refuse_new_facts()").await?;
-    }
-    Ok(())
 }

@@ -1,8 +1,15 @@
 //! The steps that build the database, for SQLite and PostgreSQL alike.
 
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait, async_trait};
 
 pub mod frozen;
+mod m20261121_000001_people;
+mod m20261121_000002_sign_in;
+mod m20261121_000003_keys;
+mod m20261121_000004_practice;
+mod m20261121_000005_appointments;
+mod m20261121_000006_messages;
+mod m20261121_000007_journal;
 mod m20261121_000050_therapy_sessions;
 mod m20261121_000051_medical_records;
 mod m20261121_000052_record_grants;
@@ -13,14 +20,26 @@ mod m20261121_000056_care_plans;
 mod m20261121_000057_consents;
 mod m20261121_000058_retention;
 mod m20261121_000059_audit_checkpoints;
+mod m20261121_000099_walls;
 pub mod table;
+pub mod walls;
 
+pub use sea_orm_migration;
+
+/// All steps, in their order.
 pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
+            Box::new(m20261121_000001_people::Migration),
+            Box::new(m20261121_000002_sign_in::Migration),
+            Box::new(m20261121_000003_keys::Migration),
+            Box::new(m20261121_000004_practice::Migration),
+            Box::new(m20261121_000005_appointments::Migration),
+            Box::new(m20261121_000006_messages::Migration),
+            Box::new(m20261121_000007_journal::Migration),
             Box::new(m20261121_000050_therapy_sessions::Migration),
             Box::new(m20261121_000051_medical_records::Migration),
             Box::new(m20261121_000052_record_grants::Migration),
@@ -31,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000057_consents::Migration),
             Box::new(m20261121_000058_retention::Migration),
             Box::new(m20261121_000059_audit_checkpoints::Migration),
+            Box::new(m20261121_000099_walls::Migration),
         ]
     }
 }

@@ -1,8 +1,8 @@
 //! Therapy sessions and the versions of the signed ones.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager};
+use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
 
-use crate::frozen::{drop_function, keep_facts, keep_rows};
+use crate::frozen::{keep_facts, keep_rows};
 use crate::table::{Table, bytes, code, create, drop, flag, instant, int, uuid};
 
 #[derive(DeriveMigrationName)]
@@ -96,7 +96,10 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        drop(manager, tables()).await?;
-        drop_function(manager).await
+        drop(manager, tables()).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
     }
 }

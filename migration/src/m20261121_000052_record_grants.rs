@@ -2,7 +2,7 @@
 //!
 //! It has no `workspace_id`, so the rule that every other tenant table gets does not fit it; its own rule is below.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager};
+use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
 use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::table::{Table, code, create, drop, execute, instant, uuid};
@@ -50,11 +50,11 @@ const WALL: [&str; 4] = [
     "ALTER TABLE record_grants ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE record_grants FORCE ROW LEVEL SECURITY",
     "CREATE POLICY record_grants_owner ON record_grants
-        USING (owner_workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid)
-        WITH CHECK (owner_workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid)",
+        USING (owner_workspace_id = (SELECT nullif(current_setting('app.workspace_id', true), '')::uuid))
+        WITH CHECK (owner_workspace_id = (SELECT nullif(current_setting('app.workspace_id', true), '')::uuid))",
     "CREATE POLICY record_grants_grantee ON record_grants FOR SELECT
-        USING (grantee_workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid
-            OR grantee_user_id = nullif(current_setting('app.user_id', true), '')::uuid)",
+        USING (grantee_workspace_id = (SELECT nullif(current_setting('app.workspace_id', true), '')::uuid)
+            OR grantee_user_id = (SELECT nullif(current_setting('app.user_id', true), '')::uuid))",
 ];
 
 #[async_trait::async_trait]
@@ -71,5 +71,9 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         drop(manager, tables()).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
     }
 }

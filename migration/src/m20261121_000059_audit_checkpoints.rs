@@ -1,6 +1,6 @@
 //! Signed checkpoints of the audit log.
 
-use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager};
+use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
 
 use crate::frozen::{keep_facts_but_once, keep_rows};
 use crate::table::{Table, bigint, bytes, create, drop, instant, text, uuid};
@@ -40,5 +40,9 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         drop(manager, tables()).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
     }
 }

@@ -93,7 +93,10 @@ pub fn json(name: &'static str) -> Column {
 
 /// Bytes: ciphertext, a hash, a wrapped key.
 pub fn bytes(name: &'static str) -> Column {
-    Column::new(name, ColumnDef::blob)
+    Column {
+        definition: ColumnDef::new_with_type(name, ColumnType::VarBinary(StringLen::None)),
+        ..text(name)
+    }
 }
 
 struct Reference {
@@ -112,6 +115,13 @@ struct PlainIndex {
     unique: bool,
 }
 
+/// A condition, in the words of each engine.
+struct Condition {
+    name: String,
+    sqlite: String,
+    postgres: String,
+}
+
 /// A table to create.
 pub struct Table {
     name: &'static str,
@@ -119,7 +129,7 @@ pub struct Table {
     references: Vec<Reference>,
     primary_key: Vec<&'static str>,
     uniques: Vec<Vec<&'static str>>,
-    checks: Vec<(String, String)>,
+    checks: Vec<Condition>,
     indexes: Vec<PlainIndex>,
     /// Columns that the database keeps after all others.
     trailing: Vec<Column>,
@@ -254,8 +264,14 @@ impl Table {
     }
 
     /// A condition that every row meets, named `<table>_<what>_check`.
-    pub fn check(mut self, what: &str, condition: &str) -> Self {
-        self.checks.push((format!("{}_{what}_check", self.name), condition.to_owned()));
+    pub fn check(self, what: &str, condition: &str) -> Self {
+        self.check_each(what, condition, condition)
+    }
+
+    /// A condition that the engines put differently.
+    pub fn check_each(mut self, what: &str, sqlite: &str, postgres: &str) -> Self {
+        let name = format!("{}_{what}_check", self.name);
+        self.checks.push(Condition { name, sqlite: sqlite.to_owned(), postgres: postgres.to_owned() });
         self
     }
 
@@ -343,8 +359,9 @@ impl Table {
             }
             statement.index(&mut unique);
         }
-        for (name, condition) in &self.checks {
-            statement.check(Check::named(name.clone(), Expr::cust(condition.clone())));
+        for check in &self.checks {
+            let condition = if backend == DbBackend::Sqlite { &check.sqlite } else { &check.postgres };
+            statement.check(Check::named(check.name.clone(), Expr::cust(condition.clone())));
         }
         if backend == DbBackend::Sqlite {
             for reference in &self.references {
@@ -405,7 +422,11 @@ pub async fn drop(manager: &SchemaManager<'_>, tables: Vec<Table>) -> Result<(),
     let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
     if manager.get_database_backend() == DbBackend::Postgres {
         let list = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-        return execute(manager, &format!("DROP TABLE {list}")).await;
+        execute(manager, &format!("DROP TABLE {list}")).await?;
+        for name in names {
+            execute(manager, &format!("DROP FUNCTION IF EXISTS {name}_refuse_change()")).await?;
+        }
+        return Ok(());
     }
     // Dropping a table deletes its rows first, which a reference from itself or from an earlier table refuses.
     for (position, table) in tables.iter().enumerate() {
@@ -424,31 +445,32 @@ pub async fn drop(manager: &SchemaManager<'_>, tables: Vec<Table>) -> Result<(),
 
 /// Refuses changes to the rows of a table, whoever asks: UPDATE, DELETE, and their disguises.
 ///
-/// The error text is `<table> is append only`. The triggers go with the table.
+/// The error text is `<table> is append only`; `keys` are the table's unique keys. [`drop`] takes the triggers
+/// away with the table.
 pub async fn refuse_changes(manager: &SchemaManager<'_>, table: &str, keys: &[&[&str]]) -> Result<(), DbErr> {
     if manager.get_database_backend() == DbBackend::Postgres {
         execute(
             manager,
-            "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-             BEGIN RAISE EXCEPTION '% is append only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$",
-        )
-        .await?;
-        execute(
-            manager,
             &format!(
-                "CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}
-                 FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+                "CREATE FUNCTION {table}_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN RAISE EXCEPTION '{table} is append only' USING ERRCODE = 'restrict_violation'; END $$"
             ),
         )
         .await?;
-        return execute(
-            manager,
-            &format!(
-                "CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}
-                 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-            ),
-        )
-        .await;
+        for (name, event) in [
+            ("append_only", "UPDATE OR DELETE ON {table} FOR EACH ROW"),
+            ("no_truncate", "TRUNCATE ON {table} FOR EACH STATEMENT"),
+        ] {
+            let event = event.replace("{table}", table);
+            execute(
+                manager,
+                &format!(
+                    "CREATE TRIGGER {table}_{name} BEFORE {event} EXECUTE FUNCTION {table}_refuse_change()"
+                ),
+            )
+            .await?;
+        }
+        return Ok(());
     }
     let refuse = format!("BEGIN SELECT RAISE(ABORT, '{table} is append only'); END");
     for change in ["UPDATE", "DELETE"] {

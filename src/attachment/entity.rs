@@ -47,13 +47,33 @@ pub struct Model {
     pub version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, patient_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Patient",
+        from = "(workspace_id, patient_id)",
+        to = "(workspace_id, id)"
+    )]
     pub patient: BelongsTo<crate::patient::entity::Entity>,
-    #[sea_orm(belongs_to, from = "(workspace_id, therapy_session_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "TherapySession",
+        from = "(workspace_id, therapy_session_id)",
+        to = "(workspace_id, id)"
+    )]
     pub therapy_session: BelongsTo<Option<crate::therapy_session::entity::Entity>>,
-    #[sea_orm(belongs_to, from = "(workspace_id, medical_record_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "MedicalRecord",
+        from = "(workspace_id, medical_record_id)",
+        to = "(workspace_id, id)"
+    )]
     pub medical_record: BelongsTo<Option<crate::medical_record::entity::Entity>>,
-    #[sea_orm(belongs_to, from = "(workspace_id, uploaded_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Uploader",
+        from = "(workspace_id, uploaded_by)",
+        to = "(workspace_id, id)"
+    )]
     pub uploader: BelongsTo<crate::member::entity::Entity>,
 }
 

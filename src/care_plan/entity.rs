@@ -39,9 +39,19 @@ pub struct Model {
     pub version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, patient_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Patient",
+        from = "(workspace_id, patient_id)",
+        to = "(workspace_id, id)"
+    )]
     pub patient: BelongsTo<crate::patient::entity::Entity>,
-    #[sea_orm(belongs_to, from = "(workspace_id, created_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Creator",
+        from = "(workspace_id, created_by)",
+        to = "(workspace_id, id)"
+    )]
     pub creator: BelongsTo<crate::member::entity::Entity>,
 }
 

@@ -44,7 +44,12 @@ pub struct Model {
     pub version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, care_plan_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "CarePlan",
+        from = "(workspace_id, care_plan_id)",
+        to = "(workspace_id, id)"
+    )]
     pub care_plan: BelongsTo<super::entity::Entity>,
 }
 

@@ -42,11 +42,26 @@ pub struct Model {
     pub version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, care_plan_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "CarePlan",
+        from = "(workspace_id, care_plan_id)",
+        to = "(workspace_id, id)"
+    )]
     pub care_plan: BelongsTo<super::entity::Entity>,
-    #[sea_orm(belongs_to, from = "(workspace_id, goal_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Goal",
+        from = "(workspace_id, goal_id)",
+        to = "(workspace_id, id)"
+    )]
     pub goal: BelongsTo<Option<super::goal::Entity>>,
-    #[sea_orm(belongs_to, from = "(workspace_id, responsible_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Responsible",
+        from = "(workspace_id, responsible_id)",
+        to = "(workspace_id, id)"
+    )]
     pub responsible: BelongsTo<Option<crate::member::entity::Entity>>,
 }
 

@@ -98,9 +98,19 @@ pub struct Model {
     /// Who entered it; nobody when the system did.
     pub recorded_by: Option<MembershipId>,
     pub created_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, patient_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Patient",
+        from = "(workspace_id, patient_id)",
+        to = "(workspace_id, id)"
+    )]
     pub patient: BelongsTo<crate::patient::entity::Entity>,
-    #[sea_orm(belongs_to, from = "(workspace_id, recorded_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Recorder",
+        from = "(workspace_id, recorded_by)",
+        to = "(workspace_id, id)"
+    )]
     pub recorder: BelongsTo<Option<crate::member::entity::Entity>>,
 }
 

@@ -29,7 +29,12 @@ pub struct Model {
     pub deletion_reason: Option<Sealed>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, patient_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Patient",
+        from = "(workspace_id, patient_id)",
+        to = "(workspace_id, id)"
+    )]
     pub patient: BelongsTo<crate::patient::entity::Entity>,
     #[sea_orm(
         belongs_to,

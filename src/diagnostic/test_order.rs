@@ -39,9 +39,19 @@ pub struct Model {
     pub version: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, patient_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Patient",
+        from = "(workspace_id, patient_id)",
+        to = "(workspace_id, id)"
+    )]
     pub patient: BelongsTo<crate::patient::entity::Entity>,
-    #[sea_orm(belongs_to, from = "(workspace_id, diagnostic_result_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "DiagnosticResult",
+        from = "(workspace_id, diagnostic_result_id)",
+        to = "(workspace_id, id)"
+    )]
     pub diagnostic_result: BelongsTo<Option<super::entity::Entity>>,
     #[sea_orm(
         belongs_to,

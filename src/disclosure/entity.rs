@@ -22,9 +22,19 @@ pub struct Model {
     pub legal_basis: String,
     pub recorded_by: MembershipId,
     pub created_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, patient_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Patient",
+        from = "(workspace_id, patient_id)",
+        to = "(workspace_id, id)"
+    )]
     pub patient: BelongsTo<crate::patient::entity::Entity>,
-    #[sea_orm(belongs_to, from = "(workspace_id, recorded_by)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Recorder",
+        from = "(workspace_id, recorded_by)",
+        to = "(workspace_id, id)"
+    )]
     pub recorder: BelongsTo<crate::member::entity::Entity>,
 }
 

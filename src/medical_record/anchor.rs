@@ -45,7 +45,12 @@ pub struct Model {
     pub anchored_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, record_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Record",
+        from = "(workspace_id, record_id)",
+        to = "(workspace_id, id)"
+    )]
     pub record: BelongsTo<Option<super::entity::Entity>>,
 }
 

@@ -50,7 +50,12 @@ pub struct Model {
     pub revoked_by: Option<MembershipId>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(owner_workspace_id, record_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Record",
+        from = "(owner_workspace_id, record_id)",
+        to = "(workspace_id, id)"
+    )]
     pub record: BelongsTo<super::entity::Entity>,
 }
 

@@ -23,7 +23,12 @@ pub struct Model {
     pub restored_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, patient_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Patient",
+        from = "(workspace_id, patient_id)",
+        to = "(workspace_id, id)"
+    )]
     pub patient: BelongsTo<Option<crate::patient::entity::Entity>>,
 }
 

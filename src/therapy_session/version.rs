@@ -40,9 +40,19 @@ pub struct Model {
     pub hash_salt: Sealed,
     pub content_hash: Vec<u8>,
     pub created_at: DateTimeUtc,
-    #[sea_orm(belongs_to, from = "(workspace_id, therapy_session_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "TherapySession",
+        from = "(workspace_id, therapy_session_id)",
+        to = "(workspace_id, id)"
+    )]
     pub therapy_session: BelongsTo<super::entity::Entity>,
-    #[sea_orm(belongs_to, from = "(workspace_id, author_id)", to = "(workspace_id, id)")]
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Author",
+        from = "(workspace_id, author_id)",
+        to = "(workspace_id, id)"
+    )]
     pub author: BelongsTo<crate::member::entity::Entity>,
 }
 
