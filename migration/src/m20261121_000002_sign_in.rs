@@ -112,6 +112,6 @@ fn idempotency_keys() -> Table {
         .col(text("response"))
         .col(instant("expires_at"))
         .unique(&["user_id", "key"])
-        .index_everywhere(&["expires_at"])
+        .index(&["expires_at"])
         .check("key", "length(key) BETWEEN 1 AND 255")
 }

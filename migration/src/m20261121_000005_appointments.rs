@@ -133,7 +133,6 @@ fn appointment_holds() -> Table {
         .col(instant("released_at").null())
         .index(&["practitioner_id", "starts_at", "id"])
         .index(&["expires_at", "id"])
-        .index_everywhere(&["expires_at"])
         .check("interval", "ends_at > starts_at")
 }
 

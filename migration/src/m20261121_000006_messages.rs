@@ -43,7 +43,6 @@ fn reminders() -> Table {
         .col(text("last_error").null())
         .unique(&["appointment_id", "recipient", "kind", "starts_at"])
         .index(&["state", "due_at", "id"])
-        .index_everywhere(&["state", "due_at", "id"])
         .check("member", "recipient <> 'MEMBER' OR membership_id IS NOT NULL")
         .check("attempts", "attempts >= 0")
         .check("lease", "(lease_until IS NULL) = (lease_owner IS NULL)")

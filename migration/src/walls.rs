@@ -18,7 +18,7 @@ const TENANT_TABLES: &str = "
 /// All tables but the migrations' own, and whether their rows are only ever added.
 const ALL_TABLES: &str = "
     SELECT c.oid, c.relname, EXISTS (
-        SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = c.relname || '_append_only'
+        SELECT 1 FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = c.relname || '_append_only'
     ) AS append_only
     FROM pg_class c
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
