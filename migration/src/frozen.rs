@@ -10,22 +10,24 @@ use crate::table::execute;
 
 /// Refuses to change the `columns` of a row; the error text is `<table> keeps its facts`.
 pub async fn keep_facts(manager: &SchemaManager<'_>, table: &str, columns: &[&str]) -> Result<(), DbErr> {
-    let changed = |operator: &str| {
-        columns.iter().map(|c| format!("OLD.{c} {operator} NEW.{c}")).collect::<Vec<_>>().join(" OR ")
-    };
-    refuse_update(manager, table, &changed("IS DISTINCT FROM")).await
+    let changed = columns.iter().map(|column| differs(column)).collect::<Vec<_>>().join(" OR ");
+    refuse_update(manager, table, &changed).await
 }
 
-/// Refuses to change the `columns` of a row, and its `later` column except from NULL to a value.
+/// Refuses to change the `columns` of a row, and the `later` one once it has a value.
 pub async fn keep_facts_but_once(
     manager: &SchemaManager<'_>,
     table: &str,
     columns: &[&str],
     later: &str,
 ) -> Result<(), DbErr> {
-    let mut changed = columns.iter().map(|c| format!("OLD.{c} IS DISTINCT FROM NEW.{c}")).collect::<Vec<_>>();
-    changed.push(format!("(OLD.{later} IS NOT NULL AND OLD.{later} IS DISTINCT FROM NEW.{later})"));
-    refuse_update(manager, table, &changed.join(" OR ")).await
+    let changed = columns.iter().map(|column| differs(column)).collect::<Vec<_>>().join(" OR ");
+    refuse_update(manager, table, &format!("{changed} OR (OLD.{later} IS NOT NULL AND {})", differs(later)))
+        .await
+}
+
+fn differs(column: &str) -> String {
+    format!("OLD.{column} IS DISTINCT FROM NEW.{column}")
 }
 
 async fn refuse_update(manager: &SchemaManager<'_>, table: &str, changed: &str) -> Result<(), DbErr> {
