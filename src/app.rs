@@ -12,7 +12,7 @@ use crate::access::actor::Actor;
 use crate::access::entity::idempotency_key as stored_key;
 use crate::access::password::{Limits, Passwords};
 use crate::access::sessions::Sessions;
-use crate::access::token::TokenKeys;
+use crate::access::token::{AccessTokens, TokenKeys};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keys::Keys;
@@ -37,7 +37,7 @@ pub struct App {
     pub journal: Writer,
     pub hub: Hub,
     pub passwords: Passwords,
-    pub tokens: TokenKeys,
+    pub tokens: AccessTokens,
     pub sessions: Sessions,
 }
 
@@ -55,7 +55,7 @@ impl App {
             journal: Writer::start(db.clone(), clock.clone(), hub.clone()),
             keys: Keys::new(secrets.root),
             passwords: Passwords::new(config.password_cost, Limits::default()),
-            tokens: secrets.tokens,
+            tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
             hub,
             config,

@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod chain;
+pub mod checkpoint;
 pub mod entity;
 pub mod event;
 pub mod head;

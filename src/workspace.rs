@@ -1,3 +1,4 @@
 //! The practice itself: its address, settings, quota and state.
 
+pub mod commands;
 pub mod entity;

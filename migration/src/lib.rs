@@ -2,6 +2,7 @@
 
 use sea_orm_migration::prelude::{MigrationTrait, MigratorTrait, async_trait};
 
+pub mod frozen;
 mod m20261121_000001_people;
 mod m20261121_000002_sign_in;
 mod m20261121_000003_keys;
@@ -9,6 +10,16 @@ mod m20261121_000004_practice;
 mod m20261121_000005_appointments;
 mod m20261121_000006_messages;
 mod m20261121_000007_journal;
+mod m20261121_000050_therapy_sessions;
+mod m20261121_000051_medical_records;
+mod m20261121_000052_record_grants;
+mod m20261121_000053_attachments;
+mod m20261121_000054_diagnostics;
+mod m20261121_000055_breast_cancer_predictions;
+mod m20261121_000056_care_plans;
+mod m20261121_000057_consents;
+mod m20261121_000058_retention;
+mod m20261121_000059_audit_checkpoints;
 mod m20261121_000099_walls;
 pub mod table;
 pub mod walls;
@@ -29,6 +40,16 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_appointments::Migration),
             Box::new(m20261121_000006_messages::Migration),
             Box::new(m20261121_000007_journal::Migration),
+            Box::new(m20261121_000050_therapy_sessions::Migration),
+            Box::new(m20261121_000051_medical_records::Migration),
+            Box::new(m20261121_000052_record_grants::Migration),
+            Box::new(m20261121_000053_attachments::Migration),
+            Box::new(m20261121_000054_diagnostics::Migration),
+            Box::new(m20261121_000055_breast_cancer_predictions::Migration),
+            Box::new(m20261121_000056_care_plans::Migration),
+            Box::new(m20261121_000057_consents::Migration),
+            Box::new(m20261121_000058_retention::Migration),
+            Box::new(m20261121_000059_audit_checkpoints::Migration),
             Box::new(m20261121_000099_walls::Migration),
         ]
     }

@@ -86,6 +86,11 @@ pub fn date(name: &'static str) -> Column {
     Column::new(name, ColumnDef::date)
 }
 
+/// Structured data that is never searched.
+pub fn json(name: &'static str) -> Column {
+    Column::new(name, ColumnDef::json_binary)
+}
+
 /// Bytes: ciphertext, a hash, a wrapped key.
 pub fn bytes(name: &'static str) -> Column {
     Column {
@@ -97,10 +102,17 @@ pub fn bytes(name: &'static str) -> Column {
 struct Reference {
     column: &'static str,
     target: &'static str,
-    /// `(workspace_id, column)` refers to `(workspace_id, id)`, rather than `column` to `id`.
-    composite: bool,
+    /// The referring columns and, place by place, the columns that they refer to.
+    columns: Vec<(&'static str, &'static str)>,
     nullable: bool,
     on_delete: ForeignKeyAction,
+    on_update: ForeignKeyAction,
+}
+
+struct PlainIndex {
+    columns: Vec<&'static str>,
+    condition: Option<&'static str>,
+    unique: bool,
 }
 
 /// A condition, in the words of each engine.
@@ -118,10 +130,11 @@ pub struct Table {
     primary_key: Vec<&'static str>,
     uniques: Vec<Vec<&'static str>>,
     checks: Vec<Condition>,
-    indexes: Vec<(Vec<&'static str>, Option<&'static str>)>,
+    indexes: Vec<PlainIndex>,
     /// Columns that the database keeps after all others.
     trailing: Vec<Column>,
-    tenant: bool,
+    /// The column that names the workspace of a row.
+    workspace: Option<&'static str>,
 }
 
 impl Table {
@@ -136,7 +149,7 @@ impl Table {
             checks: Vec::new(),
             indexes: Vec::new(),
             trailing: Vec::new(),
-            tenant: false,
+            workspace: None,
         }
     }
 
@@ -149,8 +162,13 @@ impl Table {
 
     /// A table whose every row belongs to a workspace.
     pub fn tenant(name: &'static str) -> Self {
-        let mut table = Self::global(name).col(uuid("workspace_id"));
-        table.tenant = true;
+        Self::owned_by(name, "workspace_id")
+    }
+
+    /// A table whose rows belong to the workspace that `workspace` names, and are seen from others too.
+    pub fn owned_by(name: &'static str, workspace: &'static str) -> Self {
+        let mut table = Self::global(name).col(uuid(workspace));
+        table.workspace = Some(workspace);
         table.unique(&["id"])
     }
 
@@ -177,35 +195,58 @@ impl Table {
 
     /// A mandatory reference to a row of the same workspace.
     pub fn belongs_to(self, column: &'static str, target: &'static str) -> Self {
-        self.reference(uuid(column), target, true)
+        let columns = self.within_workspace(column);
+        self.reference(uuid(column), target, columns)
     }
 
     /// An optional reference to a row of the same workspace.
     pub fn may_belong_to(self, column: &'static str, target: &'static str) -> Self {
-        self.reference(uuid(column).null(), target, true)
+        let columns = self.within_workspace(column);
+        self.reference(uuid(column).null(), target, columns)
+    }
+
+    /// Extends the reference just described to rows that agree in `shared`, such as the patient: the row
+    /// referred to needs a unique key `(shared, id)`, and carries this one along when its `shared` changes.
+    pub fn with_same(mut self, shared: &'static str) -> Self {
+        if let Some(reference) = self.references.last_mut() {
+            reference.columns.push((shared, shared));
+            reference.on_update = ForeignKeyAction::Cascade;
+        }
+        self
     }
 
     /// A reference by `id` alone: to a global table, or from one.
     pub fn refers_to(self, column: Column, target: &'static str) -> Self {
-        self.reference(column, target, false)
+        let columns = vec![(column.name, "id")];
+        self.reference(column, target, columns)
     }
 
     /// A mandatory reference whose rows go with the row they refer to: only for secrets, never for data.
     pub fn part_of(mut self, column: &'static str, target: &'static str) -> Self {
-        self = self.reference(uuid(column), target, false);
+        self = self.reference(uuid(column), target, vec![(column, "id")]);
         if let Some(reference) = self.references.last_mut() {
             reference.on_delete = ForeignKeyAction::Cascade;
         }
         self
     }
 
-    fn reference(mut self, column: Column, target: &'static str, composite: bool) -> Self {
+    fn within_workspace(&self, column: &'static str) -> Vec<(&'static str, &'static str)> {
+        vec![(self.workspace.unwrap_or("workspace_id"), "workspace_id"), (column, "id")]
+    }
+
+    fn reference(
+        mut self,
+        column: Column,
+        target: &'static str,
+        columns: Vec<(&'static str, &'static str)>,
+    ) -> Self {
         self.references.push(Reference {
             column: column.name,
             target,
-            composite,
+            columns,
             nullable: column.nullable,
             on_delete: ForeignKeyAction::Restrict,
+            on_update: ForeignKeyAction::NoAction,
         });
         self.col(column)
     }
@@ -236,43 +277,55 @@ impl Table {
 
     /// An index for a list order or a look-up; in a tenant table within the workspace.
     pub fn index(mut self, columns: &[&'static str]) -> Self {
-        self.indexes.push((self.scoped(columns), None));
+        self.indexes.push(PlainIndex { columns: self.scoped(columns), condition: None, unique: false });
         self
     }
 
     /// An index over the rows that meet a condition.
     pub fn index_where(mut self, columns: &[&'static str], condition: &'static str) -> Self {
-        self.indexes.push((self.scoped(columns), Some(condition)));
+        let columns = self.scoped(columns);
+        self.indexes.push(PlainIndex { columns, condition: Some(condition), unique: false });
+        self
+    }
+
+    /// A unique key among the rows that meet a condition.
+    pub fn unique_where(mut self, columns: &[&'static str], condition: &'static str) -> Self {
+        let columns = self.scoped(columns);
+        self.indexes.push(PlainIndex { columns, condition: Some(condition), unique: true });
         self
     }
 
     /// An index across workspaces, for a job or a sign-in.
     pub fn index_everywhere(mut self, columns: &[&'static str]) -> Self {
-        self.indexes.push((columns.to_vec(), None));
+        self.indexes.push(PlainIndex { columns: columns.to_vec(), condition: None, unique: false });
         self
     }
 
     fn scoped(&self, columns: &[&'static str]) -> Vec<&'static str> {
-        if self.tenant { [&["workspace_id"], columns].concat() } else { columns.to_vec() }
+        self.workspace.iter().chain(columns).copied().collect()
     }
 
     /// Adds what follows from the rest: the workspace's own reference and an index per reference.
     fn complete(mut self) -> Self {
         // A row with a mandatory parent has a workspace that exists; asking again would only lock that row.
-        if self.tenant && !self.references.iter().any(|r| r.composite && !r.nullable) {
+        if let Some(workspace) = self.workspace
+            && !self.references.iter().any(|r| r.columns.len() > 1 && !r.nullable)
+        {
             self.references.push(Reference {
-                column: "workspace_id",
+                column: workspace,
                 target: "workspaces",
-                composite: false,
+                columns: vec![(workspace, "id")],
                 nullable: false,
                 on_delete: ForeignKeyAction::Restrict,
+                on_update: ForeignKeyAction::NoAction,
             });
         }
         for reference in &self.references {
-            let key = reference.key();
-            let covered = self.uniques.iter().chain(self.indexes.iter().map(|(columns, _)| columns));
-            if !covered.into_iter().any(|columns| columns.starts_with(&key)) {
-                self.indexes.push((key, None));
+            let key: Vec<_> = reference.columns.iter().map(|(from, _)| *from).collect();
+            let whole = self.indexes.iter().filter(|index| index.condition.is_none());
+            let mut covered = self.uniques.iter().chain(whole.map(|index| &index.columns));
+            if !covered.any(|columns| columns.starts_with(&key)) {
+                self.indexes.push(PlainIndex { columns: key, condition: None, unique: false });
             }
         }
         self.columns.append(&mut self.trailing);
@@ -280,9 +333,8 @@ impl Table {
     }
 
     fn name_of(&self, columns: &[&str], suffix: &str) -> String {
-        let columns =
-            if self.tenant { columns.strip_prefix(&["workspace_id"]).unwrap_or(columns) } else { columns };
-        let columns = if columns.is_empty() { &["workspace_id"] } else { columns };
+        let within = columns.strip_prefix(self.workspace.as_slice()).unwrap_or(columns);
+        let columns = if within.is_empty() { columns } else { within };
         format!("{}_{}_{suffix}", self.name, columns.join("_"))
     }
 
@@ -320,29 +372,24 @@ impl Table {
     }
 
     fn index_statements(&self) -> impl Iterator<Item = String> {
-        self.indexes.iter().map(|(columns, condition)| {
+        self.indexes.iter().map(|PlainIndex { columns, condition, unique }| {
             let list = columns.iter().map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(", ");
             let condition = condition.map(|c| format!(" WHERE {c}")).unwrap_or_default();
-            let name = self.name_of(columns, "idx");
-            format!("CREATE INDEX \"{name}\" ON \"{}\" ({list}){condition}", self.name)
+            let (kind, suffix) = if *unique { ("UNIQUE INDEX", "key") } else { ("INDEX", "idx") };
+            let name = self.name_of(columns, suffix);
+            format!("CREATE {kind} \"{name}\" ON \"{}\" ({list}){condition}", self.name)
         })
     }
 }
 
 impl Reference {
-    fn key(&self) -> Vec<&'static str> {
-        if self.composite { vec!["workspace_id", self.column] } else { vec![self.column] }
-    }
-
     fn statement(&self, table: &'static str) -> ForeignKeyCreateStatement {
         let mut key = ForeignKey::create();
-        key.name(format!("{table}_{}_fkey", self.column));
-        if self.composite {
-            key.from(table, ("workspace_id", self.column)).to(self.target, ("workspace_id", "id"));
-        } else {
-            key.from(table, self.column).to(self.target, "id");
+        key.name(format!("{table}_{}_fkey", self.column)).from_tbl(table).to_tbl(self.target);
+        for (from, to) in &self.columns {
+            key.from_col(*from).to_col(*to);
         }
-        key.on_delete(self.on_delete);
+        key.on_delete(self.on_delete).on_update(self.on_update);
         key
     }
 }

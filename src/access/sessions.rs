@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use super::actor::{Actor, RequestInfo};
 use super::entity::{auth_session, user};
 use super::scope::find_global;
-use super::token::Claims;
+use super::token::Subject;
 use crate::app::App;
 use crate::db::Scope;
 use crate::error::{Error, Result};
@@ -62,12 +62,12 @@ impl Sessions {
 impl App {
     /// The person behind an access token, or `Unauthenticated`.
     pub async fn authenticate(&self, token: &str, request: &RequestInfo) -> Result<Identity> {
-        let claims = self.tokens.verify(token, &self.clock).map_err(|_| Error::Unauthenticated)?;
-        self.identify(&claims, request).await
+        let claims = self.tokens.verify(token).map_err(|_| Error::Unauthenticated)?;
+        self.identify(&claims.subject, request).await
     }
 
-    /// The person behind verified claims, as the rows have it now.
-    pub async fn identify(&self, claims: &Claims, request: &RequestInfo) -> Result<Identity> {
+    /// The person whom a verified token names, as the rows have it now.
+    pub async fn identify(&self, claims: &Subject, request: &RequestInfo) -> Result<Identity> {
         let checked = match self.sessions.0.get(&claims.session) {
             Some(checked) => checked,
             None => {
@@ -77,8 +77,7 @@ impl App {
             }
         };
         let membership = checked.membership.as_ref();
-        let same_place = membership.map(|member| member.workspace_id) == claims.workspace
-            && membership.map(|member| member.id) == claims.membership;
+        let same_place = membership.map(|member| (member.workspace_id, member.id)) == claims.seat;
         if checked.user != claims.user || !same_place || checked.expires_at <= self.clock.now() {
             return Err(Error::Unauthenticated);
         }
@@ -101,7 +100,7 @@ impl App {
         })
     }
 
-    async fn check(&self, claims: &Claims) -> Result<Checked> {
+    async fn check(&self, claims: &Subject) -> Result<Checked> {
         let tx = self.db.begin_read(Scope::user(claims.user)).await?;
         let overhead = tx.overhead();
         let session = find_global::<auth_session::Entity>()

@@ -1,0 +1,4 @@
+//! Black-box tests through GraphQL, each on SQLite and on PostgreSQL, each with a database of its own.
+
+mod service;
+mod support;

@@ -1,0 +1,219 @@
+//! The application under test, and the people who use it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_graphql::{Request, Variables};
+use chrono::{DateTime, TimeZone, Utc};
+use praxis::access::actor::{Actor, RequestInfo};
+use praxis::access::entity::user;
+use praxis::access::password::Cost;
+use praxis::access::sessions::Identity;
+use praxis::access::token::TokenKeys;
+use praxis::app::{App, Secrets};
+use praxis::clock::Clock;
+use praxis::config::Config;
+use praxis::crypto::root::RootKeys;
+use praxis::db::Scope;
+use praxis::graphql::endpoint::{Caller, Endpoint};
+use praxis::id::{AuthSessionId, MembershipId, TypedId, UserId, WorkspaceId};
+use praxis::member::entity::{self as membership, Role};
+use praxis::workspace::commands::NewWorkspace;
+use praxis::workspace::entity::WorkspaceKind;
+use sea_orm::Set;
+use serde_json::Value as Json;
+
+use super::database::{On, TestDatabase};
+
+/// An application on a database of its own, its clock standing at [`NOON`].
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub endpoint: Endpoint,
+    pub database: TestDatabase,
+}
+
+/// A Monday at noon UTC, far from any change of clocks.
+pub fn noon() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 6, 1, 12, 0, 0).single().expect("a valid instant")
+}
+
+impl TestApp {
+    pub async fn new(on: On) -> Self {
+        let database = TestDatabase::create(on).await;
+        let db = database.connect().await;
+        Self::on(database, db)
+    }
+
+    /// The same on a connection that row-level security does not bind (the second wall alone).
+    pub async fn past_row_level_security(on: On) -> Self {
+        let database = TestDatabase::create(on).await;
+        let db = database.connect_as_owner().await;
+        Self::on(database, db)
+    }
+
+    fn on(database: TestDatabase, db: praxis::db::Database) -> Self {
+        let folder = database.folder.path().display().to_string();
+        let mut config = Config::from_sources(None, [("PRAXIS_DATA_DIR".to_owned(), folder)].into_iter())
+            .expect("the test configuration");
+        config.password_cost = Cost::CHEAP;
+        config.database_url.clone_from(&database.url);
+        let secrets = Secrets {
+            root: RootKeys::create(&config.root_keys_file).expect("a root key"),
+            tokens: TokenKeys::create(&config.token_keys_file).expect("a token key"),
+        };
+        let app = App::assemble(config, Clock::fixed(noon()), db, secrets);
+        Self { endpoint: Endpoint::new(app.clone()), app, database }
+    }
+
+    /// A new workspace with its owner.
+    pub async fn workspace(&self, slug: &str) -> Client {
+        let id = WorkspaceId::new(&self.app.clock);
+        let new = NewWorkspace {
+            name: format!("{slug} practice"),
+            slug: slug.into(),
+            kind: WorkspaceKind::Clinic,
+            timezone: "Europe/Berlin".into(),
+            currency: "EUR".into(),
+            locale: "en".into(),
+        };
+        let app = &self.app;
+        let new = &new;
+        app.write_global(Scope::workspace(id), move |unit| async move {
+            praxis::workspace::commands::create(app, &unit, id, new).await?;
+            Ok(())
+        })
+        .await
+        .expect("the workspace is created");
+        self.member(id, Role::Owner).await
+    }
+
+    /// A new member of the workspace, signed in.
+    pub async fn member(&self, workspace: WorkspaceId, role: Role) -> Client {
+        let (user, member) = (UserId::new(&self.app.clock), MembershipId::new(&self.app.clock));
+        let name = format!("{role:?} {}", &member.to_string()[20..]);
+        let name = &name;
+        self.app
+            .write_global(Scope::workspace(workspace), move |unit| async move {
+                unit.insert(user::ActiveModel {
+                    id: Set(user),
+                    email: Set(format!("{user}@praxis.example")),
+                    name: Set(name.clone()),
+                    is_active: Set(true),
+                    ..Default::default()
+                })
+                .await?;
+                unit.insert(membership::ActiveModel {
+                    id: Set(member),
+                    user_id: Set(Some(user)),
+                    role: Set(role),
+                    display_name: Set(name.clone()),
+                    is_active: Set(true),
+                    is_bookable: Set(matches!(role, Role::Owner | Role::Doctor | Role::Nurse)),
+                    ..Default::default()
+                })
+                .await?;
+                Ok(())
+            })
+            .await
+            .expect("the member is created");
+        let actor = Actor {
+            workspace,
+            user: Some(user),
+            membership: Some(member),
+            session: Some(AuthSessionId::new(&self.app.clock)),
+            role,
+            patient: None,
+            request: RequestInfo::default(),
+        };
+        self.client(Some(actor))
+    }
+
+    /// Somebody who is not signed in.
+    pub fn nobody(&self) -> Client {
+        self.client(None)
+    }
+
+    pub fn client(&self, actor: Option<Actor>) -> Client {
+        Client { endpoint: self.endpoint.clone(), app: self.app.clone(), actor: actor.map(Arc::new) }
+    }
+}
+
+/// One person using the API.
+#[derive(Clone)]
+pub struct Client {
+    pub endpoint: Endpoint,
+    pub app: Arc<App>,
+    pub actor: Option<Arc<Actor>>,
+}
+
+/// What an operation answered, and what it cost.
+#[derive(Debug)]
+pub struct Answer {
+    pub data: Json,
+    pub errors: Vec<Json>,
+    /// SQL statements of the work itself.
+    pub statements: u64,
+    /// SQL statements of tenant setting and journal.
+    pub overhead: u64,
+}
+
+impl Client {
+    pub fn workspace(&self) -> WorkspaceId {
+        self.actor.as_ref().expect("signed in").workspace
+    }
+
+    pub fn membership(&self) -> MembershipId {
+        self.actor.as_ref().and_then(|actor| actor.membership).expect("a member")
+    }
+
+    pub fn caller(&self) -> Caller {
+        let request = RequestInfo { id: "test".into(), ..RequestInfo::default() };
+        let identity = self.actor.as_ref().map(|actor| Identity {
+            user: actor.user.expect("a user"),
+            session: actor.session.expect("a session"),
+            platform_admin: false,
+            actor: Some(actor.clone()),
+        });
+        Caller { identity, request }
+    }
+
+    /// Runs an operation.
+    pub async fn run(&self, document: &str, variables: Json) -> Answer {
+        let before = self.counts();
+        let request = Request::new(document).variables(Variables::from_json(variables));
+        let response = self.endpoint.answer(request, self.caller()).await;
+        let after = self.counts();
+        let body = serde_json::to_value(&response).expect("a response is JSON");
+        Answer {
+            data: body["data"].clone(),
+            errors: body["errors"].as_array().cloned().unwrap_or_default(),
+            statements: after.0 - before.0,
+            overhead: after.1 - before.1,
+        }
+    }
+
+    /// Runs an operation that must succeed, and returns its data.
+    pub async fn ok(&self, document: &str, variables: Json) -> Json {
+        let answer = self.run(document, variables).await;
+        assert!(answer.errors.is_empty(), "{document}\n{:#?}", answer.errors);
+        answer.data
+    }
+
+    /// Runs an operation that must fail, and returns the code of its first error.
+    pub async fn code(&self, document: &str, variables: Json) -> String {
+        self.run(document, variables).await.code()
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        let statements = self.app.db.statements();
+        (statements.work.load(Ordering::SeqCst), statements.overhead.load(Ordering::SeqCst))
+    }
+}
+
+impl Answer {
+    /// The code of the first error.
+    pub fn code(&self) -> String {
+        let error = self.errors.first().unwrap_or_else(|| panic!("no error: {}", self.data));
+        error["extensions"]["code"].as_str().expect("every error has a code").to_owned()
+    }
+}
