@@ -347,8 +347,9 @@ mod tests {
             keyring.patient_cipher(&workspace, PATIENT, &renumbered).unwrap_err(),
             CryptoError::NotAuthentic
         );
-        let other =
-            keyring.workspace_cipher(OTHER_WORKSPACE, &keyring.new_workspace_key(OTHER_WORKSPACE, 1)).unwrap();
+        let other = keyring
+            .workspace_cipher(OTHER_WORKSPACE, &keyring.new_workspace_key(OTHER_WORKSPACE, 1))
+            .unwrap();
         assert_eq!(
             keyring.patient_cipher(&other, PATIENT, &patient_row).unwrap_err(),
             CryptoError::NotAuthentic
@@ -362,7 +363,10 @@ mod tests {
         let key = Key::from_slice(&[9; 32]).unwrap();
         let one = WorkspaceCipher::new(WORKSPACE, &key, 1);
         let other = WorkspaceCipher::new(OTHER_WORKSPACE, &key, 1);
-        assert_ne!(one.index_hash("external_id", "7").unwrap(), other.index_hash("external_id", "7").unwrap());
+        assert_ne!(
+            one.index_hash("external_id", "7").unwrap(),
+            other.index_hash("external_id", "7").unwrap()
+        );
         let sealed = one.fields().seal(&place(), b"x");
         assert_eq!(other.fields().open(&place(), &sealed).unwrap_err(), CryptoError::NotAuthentic);
         assert!(one.fields().open(&place(), &sealed).is_ok());
@@ -413,20 +417,19 @@ mod tests {
     #[test]
     fn a_destroyed_key_does_not_come_back_from_a_row_read_before() {
         let keyring = keyring();
-        let workspace = keyring.workspace_cipher(WORKSPACE, &keyring.new_workspace_key(WORKSPACE, 1)).unwrap();
+        let workspace =
+            keyring.workspace_cipher(WORKSPACE, &keyring.new_workspace_key(WORKSPACE, 1)).unwrap();
         let row = keyring.new_patient_key(&workspace, PATIENT, 1);
         let other_row = keyring.new_patient_key(&workspace, OTHER_PATIENT, 1);
-        keyring.patient_cipher(&workspace, PATIENT, &row).unwrap();
+        let held = Arc::downgrade(&keyring.patient_cipher(&workspace, PATIENT, &row).unwrap());
         keyring.patient_cipher(&workspace, OTHER_PATIENT, &other_row).unwrap();
 
         keyring.destroy_patient_key(WORKSPACE, PATIENT, 1);
 
+        assert!(held.upgrade().is_none(), "it is dropped, and so wiped, at once");
         let cached = keyring.cached_patient(WORKSPACE, PATIENT, 1).unwrap();
         assert_eq!(cached.unwrap_err(), CryptoError::Destroyed);
-        assert_eq!(
-            keyring.patient_cipher(&workspace, PATIENT, &row).unwrap_err(),
-            CryptoError::Destroyed
-        );
+        assert_eq!(keyring.patient_cipher(&workspace, PATIENT, &row).unwrap_err(), CryptoError::Destroyed);
         assert!(keyring.patient_cipher(&workspace, OTHER_PATIENT, &other_row).is_ok());
     }
 
@@ -463,8 +466,9 @@ mod tests {
         assert_ne!(cipher.index_hash("external_id", "A-2").unwrap(), hash);
         assert_ne!(cipher.index_hash("search", "A-1").unwrap(), hash);
         assert_ne!(cipher.index_hash("external_i", "dA-1").unwrap(), hash);
-        let other =
-            keyring.workspace_cipher(OTHER_WORKSPACE, &keyring.new_workspace_key(OTHER_WORKSPACE, 1)).unwrap();
+        let other = keyring
+            .workspace_cipher(OTHER_WORKSPACE, &keyring.new_workspace_key(OTHER_WORKSPACE, 1))
+            .unwrap();
         assert_ne!(other.index_hash("external_id", "A-1").unwrap(), hash);
     }
 
@@ -483,7 +487,10 @@ mod tests {
         let keyring = keyring();
         let cipher = keyring.workspace_cipher(WORKSPACE, &keyring.new_workspace_key(WORKSPACE, 1)).unwrap();
         let printed = format!("{cipher:?}");
-        assert!(printed.contains("fields: Cipher(version 1)") && printed.contains("index: Key(..)"), "{printed}");
+        assert!(
+            printed.contains("fields: Cipher(version 1)") && printed.contains("index: Key(..)"),
+            "{printed}"
+        );
         assert_eq!(format!("{keyring:?}"), "Keyring(..)");
     }
 }
