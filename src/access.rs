@@ -1,4 +1,4 @@
-//! Who is asking: accounts, sign-ins and the secrets behind them.
+//! Who may come in, as whom, and what each may do.
 
 pub mod actor;
 pub mod entity;

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn two_lists_never_share_an_encoding() {
-        let lists: [&[&[u8]]; 5] = [&[b"ab", b"c"], &[b"a", b"bc"], &[b"abc"], &[b"abc", b""], &[b"", b"abc"]];
+        let lists: [&[&[u8]]; 5] =
+            [&[b"ab", b"c"], &[b"a", b"bc"], &[b"abc"], &[b"abc", b""], &[b"", b"abc"]];
         let encoded: std::collections::HashSet<_> = lists.iter().map(|list| length_prefixed(list)).collect();
         assert_eq!(encoded.len(), lists.len());
         assert_eq!(length_prefixed(&[b"ab", b"c"]), b"\0\0\0\x02ab\0\0\0\x01c");

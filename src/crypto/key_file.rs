@@ -46,7 +46,9 @@ pub enum Problem {
     NotAFile,
     #[error("is larger than {MAX_FILE} bytes")]
     TooLarge,
-    #[error("can be used by others than its owner (mode {0:04o}); run chmod 600, and replace its keys if others may have read them")]
+    #[error(
+        "can be used by others than its owner (mode {0:04o}); run chmod 600, and replace its keys if others may have read them"
+    )]
     NotPrivate(u32),
     #[error("has no key")]
     Empty,
@@ -241,8 +243,14 @@ mod tests {
             ("1:&&&&".to_owned(), "key list, line 1: the part after the colon is not base64"),
             (format!("1:{}", &GOOD[..43]), "key list, line 1: the part after the colon is not base64"),
             ("1:".to_owned(), "key list, line 1: a key has 32 bytes, this one has 0"),
-            (format!("1:{}", BASE64.encode(&[1; 31])), "key list, line 1: a key has 32 bytes, this one has 31"),
-            (format!("1:{}", BASE64.encode(&[1; 33])), "key list, line 1: a key has 32 bytes, this one has 33"),
+            (
+                format!("1:{}", BASE64.encode(&[1; 31])),
+                "key list, line 1: a key has 32 bytes, this one has 31",
+            ),
+            (
+                format!("1:{}", BASE64.encode(&[1; 33])),
+                "key list, line 1: a key has 32 bytes, this one has 33",
+            ),
             (
                 format!("1:{}", BASE64.encode(&[0; 32])),
                 "key list, line 1: all bytes of the key are equal; make keys with a random source",
@@ -260,7 +268,9 @@ mod tests {
 
     #[test]
     fn no_error_shows_key_material() {
-        for text in [format!("{GOOD}:{GOOD}\n{GOOD}:{GOOD}"), format!("{GOOD}:{}", &GOOD[..40]), GOOD.to_owned()] {
+        for text in
+            [format!("{GOOD}:{GOOD}\n{GOOD}:{GOOD}"), format!("{GOOD}:{}", &GOOD[..40]), GOOD.to_owned()]
+        {
             let error = parse(&text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains(&GOOD[..12]), "{error:?}");
         }

@@ -214,13 +214,9 @@ mod tests {
 
     #[test]
     fn another_root_key_of_the_same_version_does_not_unwrap() {
-        let (one, other) =
-            (RootKeys::parse(&line("1", 1)).unwrap(), RootKeys::parse(&line("1", 2)).unwrap());
+        let (one, other) = (RootKeys::parse(&line("1", 1)).unwrap(), RootKeys::parse(&line("1", 2)).unwrap());
         let (version, wrapped) = one.wrap(&workspace(1, 1), &Key::random());
-        assert_eq!(
-            other.unwrap(version, &workspace(1, 1), &wrapped).unwrap_err(),
-            CryptoError::NotAuthentic
-        );
+        assert_eq!(other.unwrap(version, &workspace(1, 1), &wrapped).unwrap_err(), CryptoError::NotAuthentic);
     }
 
     #[test]
@@ -260,10 +256,7 @@ mod tests {
         assert!(RootKeys::create(&path).unwrap_err().is_existing_file());
         std::fs::write(&path, line("1", 1) + "nonsense").unwrap();
         let error = RootKeys::load(&path).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("key file {}, line 2: expected NAME:BASE64", path.display())
-        );
+        assert_eq!(error.to_string(), format!("key file {}, line 2: expected NAME:BASE64", path.display()));
     }
 
     #[test]

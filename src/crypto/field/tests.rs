@@ -103,7 +103,9 @@ fn no_bit_can_be_flipped() {
         let error = cipher.open(&place(1), &flipped).unwrap_err();
         match bit / 8 {
             0 => assert_eq!(error, CryptoError::UnknownFormat(flipped.0[0])),
-            1..5 => assert!(matches!(error, CryptoError::WrongKeyVersion { key: 1, .. }), "bit {bit}: {error}"),
+            1..5 => {
+                assert!(matches!(error, CryptoError::WrongKeyVersion { key: 1, .. }), "bit {bit}: {error}")
+            }
             _ => assert_eq!(error, CryptoError::NotAuthentic, "bit {bit}"),
         }
     }
@@ -116,8 +118,7 @@ fn no_length_can_be_changed() {
     let sealed = cipher.seal_text(&place(1), "Ada Lovelace");
     for length in 0..sealed.0.len() {
         let error = cipher.open(&place(1), &Sealed(sealed.0[..length].to_vec())).unwrap_err();
-        let expected =
-            if length < OVERHEAD { CryptoError::Truncated } else { CryptoError::NotAuthentic };
+        let expected = if length < OVERHEAD { CryptoError::Truncated } else { CryptoError::NotAuthentic };
         assert_eq!(error, expected, "{length} bytes");
     }
     for extra in 1..40 {
@@ -144,7 +145,8 @@ fn long_and_foreign_texts_come_back_exactly() {
     let cipher = cipher(1, 1);
     let megabyte: Vec<u8> = (0..1 << 20).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     assert_eq!(**cipher.open(&place(1), &cipher.seal(&place(1), &megabyte)).unwrap(), *megabyte);
-    for text in ["Ærøskøbing", "e\u{301} is not é", "李小龍", "🩺👩🏽‍⚕️", "\0\u{7f}\u{feff}\u{202e}", "עברית"] {
+    for text in ["Ærøskøbing", "e\u{301} is not é", "李小龍", "🩺👩🏽‍⚕️", "\0\u{7f}\u{feff}\u{202e}", "עברית"]
+    {
         assert_eq!(*cipher.open_text(&place(1), &cipher.seal_text(&place(1), text)).unwrap(), text);
     }
     let bytes = cipher.seal(&place(1), b"\xff\xfe");
@@ -201,8 +203,7 @@ fn the_primitive_answers_the_published_vectors() {
         let gcm = Aes256Gcm::new_from_slice(&bytes(key)).unwrap();
         let nonce = Nonce::try_from(bytes(nonce).as_slice()).unwrap();
         let mut buffer = bytes(plain);
-        let computed =
-            gcm.encrypt_inout_detached(&nonce, &bytes(aad), buffer.as_mut_slice().into()).unwrap();
+        let computed = gcm.encrypt_inout_detached(&nonce, &bytes(aad), buffer.as_mut_slice().into()).unwrap();
         assert_eq!(HEXLOWER.encode(&buffer), ciphertext);
         assert_eq!(HEXLOWER.encode(&computed), tag);
         gcm.decrypt_inout_detached(&nonce, &bytes(aad), buffer.as_mut_slice().into(), &computed).unwrap();
