@@ -3,5 +3,6 @@
 
 pub mod clock;
 pub mod crypto;
+pub mod fhir;
 pub mod graphql;
 pub mod id;
