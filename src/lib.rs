@@ -15,6 +15,7 @@ pub mod diagnostic;
 pub mod disclosure;
 pub mod erasure;
 pub mod error;
+pub mod fhir;
 pub mod graphql;
 pub mod id;
 pub mod journal;
