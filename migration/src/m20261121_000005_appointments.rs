@@ -213,7 +213,7 @@ fn waitlist_entries() -> Table {
 async fn forbid_overlaps(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     match manager.get_database_backend() {
         DbBackend::Postgres => {
-            // Another database's migration may create the extension's files or this one at the same moment.
+            // Two nodes may migrate at the same moment. The extension stays on the way down: it may have other users.
             execute(
                 manager,
                 "DO $$ BEGIN CREATE EXTENSION IF NOT EXISTS btree_gist;
