@@ -107,8 +107,8 @@ fn appointments() -> Table {
         .index(&["payment_status", "starts_at", "id"])
         .check_each(
             "interval",
-            "unixepoch(ends_at) - unixepoch(starts_at) BETWEEN 300 AND 604800",
-            "ends_at - starts_at BETWEEN interval '5 minutes' AND interval '7 days'",
+            "unixepoch(ends_at) - unixepoch(starts_at) BETWEEN 300 AND 2678400",
+            "ends_at - starts_at BETWEEN interval '5 minutes' AND interval '31 days'",
         )
         .check(
             "buffers",
