@@ -4,4 +4,5 @@
 pub mod clock;
 pub mod crypto;
 pub mod graphql;
+pub mod http;
 pub mod id;
