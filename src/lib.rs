@@ -17,6 +17,7 @@ pub mod erasure;
 pub mod error;
 pub mod fhir;
 pub mod graphql;
+pub mod http;
 pub mod id;
 pub mod journal;
 pub mod live;

@@ -1,0 +1,36 @@
+// How GraphiQL reaches the server: HTTP for queries and mutations, a WebSocket for each subscription.
+
+import { getOperationAST } from "graphql";
+import { createClient } from "graphql-ws";
+
+import { post } from "./http.js";
+import { authorizationHeader } from "./session.js";
+
+const SOCKET_URL = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`;
+
+/** The signed-in account's token goes with every request, unless the headers editor holds another. */
+async function withAuthorization(headers) {
+  const edited = Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
+  if (edited.authorization) return edited;
+  const authorization = await authorizationHeader();
+  return authorization ? { ...edited, authorization } : edited;
+}
+
+export function createFetcher() {
+  return async ({ query, variables, operationName }, { documentAST, headers } = {}) => {
+    const request = { query, variables, operationName: operationName ?? undefined };
+    const operation = documentAST && getOperationAST(documentAST, operationName);
+    return operation?.operation === "subscription" ? subscribe(request, headers) : post(request, await withAuthorization(headers));
+  };
+}
+
+/** A socket of its own per subscription: it authenticates as whoever is signed in when the subscription starts. */
+function subscribe(request, headers) {
+  const client = createClient({
+    url: SOCKET_URL,
+    connectionParams: () => withAuthorization(headers),
+    // A reconnect would start the stream afresh and hide what was missed; ending it shows the reason.
+    retryAttempts: 0,
+  });
+  return client.iterate(request);
+}
