@@ -62,7 +62,8 @@ on_both_engines! {
                 if ["workspaces", "users"].contains(&&*key.target) {
                     continue;
                 }
-                let pair = key.from.iter().zip(&key.to).any(|(from, to)| from == "workspace_id" && to == "workspace_id");
+                let mut pairs = key.from.iter().zip(&key.to);
+                let pair = pairs.any(|(from, to)| from == "workspace_id" && to == "workspace_id");
                 assert!(pair, "{}: {key:?}", table.name);
                 references += 1;
             }
