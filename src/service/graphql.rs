@@ -1,7 +1,6 @@
 //! Services in the schema.
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
-use sea_orm::PaginatorTrait;
+use async_graphql::{Context, Object, SimpleObject};
 use sea_orm::prelude::DateTimeUtc;
 
 use super::entity::ModelEx;
@@ -13,7 +12,8 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
-use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::input::ArchiveInput;
+use crate::graphql::page::{self, Binding, List, Page, PageArgs, page_cost};
 use crate::id::ServiceId;
 
 /// Something the practice offers: how long it takes, what is kept free around it, what it costs.
@@ -105,15 +105,6 @@ impl ModelEx {
     }
 }
 
-/// The service to archive or restore.
-#[derive(InputObject)]
-pub struct ArchiveServiceInput {
-    /// The service.
-    id: ServiceId,
-    /// The version that you have seen.
-    expected_version: i32,
-}
-
 /// The service that was created or changed.
 #[derive(SimpleObject)]
 pub struct ServicePayload {
@@ -150,17 +141,11 @@ impl ServiceQuery {
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<List<ModelEx>> {
-        let (call, actor) = (ctx.call(), ctx.actor()?);
+        let actor = ctx.actor()?;
         let binding = Binding::new(actor.workspace, "services", &include_archived);
         let page = Page::new(binding, PageArgs { first, after, last, before })?;
         let query = queries::list(&actor, include_archived);
-        let tx = call.tx().await?;
-        let total = match ctx.look_ahead().field("totalCount").exists() {
-            true => Some(query.clone().count(&*tx).await?),
-            false => None,
-        };
-        let rows = page.apply(query, &queries::ORDER)?.all(&*tx).await?;
-        Ok(page.connect(rows, queries::position, ModelEx::from, total))
+        Ok(page::read(ctx, &page, query, &queries::ORDER, queries::position).await?)
     }
 }
 
@@ -197,7 +182,7 @@ impl ServiceMutation {
     async fn archive_service(
         &self,
         ctx: &Context<'_>,
-        input: ArchiveServiceInput,
+        input: ArchiveInput<ServiceId>,
     ) -> Result<Option<ServicePayload>> {
         commands::set_archived(ctx.app(), &*ctx.actor()?, input.id, input.expected_version, true).await?;
         payload(ctx, input.id).await
@@ -208,7 +193,7 @@ impl ServiceMutation {
     async fn restore_service(
         &self,
         ctx: &Context<'_>,
-        input: ArchiveServiceInput,
+        input: ArchiveInput<ServiceId>,
     ) -> Result<Option<ServicePayload>> {
         commands::set_archived(ctx.app(), &*ctx.actor()?, input.id, input.expected_version, false).await?;
         payload(ctx, input.id).await
