@@ -1,7 +1,8 @@
 //! Triggers for rows whose facts stay as they were written.
 //!
-//! Unlike the journal, which [nobody changes at all](crate::table::refuse_changes), these rows hold sealed values that are
-//! sealed anew when a patient's key is rotated, and a patient who moves when two charts are merged.
+//! Unlike the journal, which [nobody changes at all](crate::table::refuse_changes), these rows hold sealed
+//! values that are sealed anew when a patient's key is rotated, and a patient who moves when two charts are
+//! merged.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

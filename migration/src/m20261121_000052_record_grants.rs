@@ -1,6 +1,7 @@
 //! Grants: the one table in which two workspaces meet.
 //!
-//! It has no `workspace_id`, so the rule that every other tenant table gets does not fit it; its own rule is below.
+//! It has no `workspace_id`, so the rule that every other tenant table gets does not fit it; its own rule is
+//! below.
 
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
 use sea_orm_migration::sea_orm::DbBackend;

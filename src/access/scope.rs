@@ -87,4 +87,22 @@ tenants! {
     crate::reminder::calendar_feed;
     crate::journal::entity;
     crate::journal::head;
+    crate::journal::checkpoint;
+    crate::therapy_session::entity, PatientId;
+    crate::therapy_session::version, PatientId;
+    crate::attachment::entity, PatientId;
+    crate::medical_record::entity, PatientId;
+    crate::medical_record::anchor;
+    crate::diagnostic::entity, PatientId;
+    crate::diagnostic::test_order, PatientId;
+    crate::prediction::entity, PatientId;
+    crate::care_plan::entity, PatientId;
+    crate::care_plan::goal, PatientId;
+    crate::care_plan::intervention, PatientId;
+    crate::consent::entity, PatientId;
+    crate::erasure::entity, PatientId;
+    crate::disclosure::entity, PatientId;
+    crate::retention::entity;
+    crate::retention::legal_hold, PatientId;
+    crate::retention::archive, PatientId;
 }

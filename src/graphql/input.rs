@@ -3,12 +3,25 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use async_graphql::MaybeUndefined;
+use async_graphql::{InputObject, InputType, MaybeUndefined};
 use sea_orm::ActiveValue;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::error::{Error, FieldProblem, Result};
+use crate::id::{LocationId, RoomId, ServiceId};
+
+/// What to archive, or to bring back.
+#[derive(InputObject)]
+#[graphql(concrete(name = "ArchiveServiceInput", params(ServiceId)))]
+#[graphql(concrete(name = "ArchiveLocationInput", params(LocationId)))]
+#[graphql(concrete(name = "ArchiveRoomInput", params(RoomId)))]
+pub struct ArchiveInput<I: InputType> {
+    /// What to archive or to bring back.
+    pub id: I,
+    /// The version that you have seen; another one is `STALE_VERSION`.
+    pub expected_version: i32,
+}
 
 /// The problems of one input, all of them reported at once.
 #[derive(Default)]

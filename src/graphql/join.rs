@@ -4,18 +4,18 @@
 //! operation selects and fills the model's slot. A relation that was not joined (a payload of a mutation,
 //! `node(id:)`) is read by the loader instead, so resolvers work either way.
 
-use async_graphql::Lookahead;
 use sea_orm::sea_query::{Alias, IntoIden};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Iden, Iterable, JoinType,
-    QueryResult, QuerySelect, RelationDef, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Iden, Iterable, JoinType, QueryResult,
+    QuerySelect, RelationDef, Select,
 };
 
 use sea_orm::prelude::BelongsTo;
 
 use crate::error::Result;
 
-type Attach<E> = Box<dyn Fn(&mut <E as EntityTrait>::ModelEx, &QueryResult, &str) -> Result<(), DbErr> + Send + Sync>;
+type Attach<E> =
+    Box<dyn Fn(&mut <E as EntityTrait>::ModelEx, &QueryResult, &str) -> Result<(), DbErr> + Send + Sync>;
 type Columns<E> = Box<dyn Fn(Select<E>, &str) -> Select<E> + Send + Sync>;
 
 /// A to-one relation that can be joined.
@@ -87,10 +87,33 @@ fn columns_of<E: EntityTrait, T: EntityTrait>(query: Select<E>, alias: &str) -> 
     })
 }
 
-/// Runs the query with those relations joined that the look-ahead asks for: one statement.
+/// Whether the nodes of the connection that is being resolved are asked for this field.
+pub fn nodes_asked<'a>(ctx: &'a async_graphql::Context<'_>) -> impl Fn(&str) -> bool + 'a {
+    let look = ctx.look_ahead();
+    let (nodes, edges) = (look.field("nodes"), look.field("edges").field("node"));
+    move |field| nodes.field(field).exists() || edges.field(field).exists()
+}
+
+/// A joined relation, if it was joined.
+pub fn joined<T: EntityTrait>(slot: &BelongsTo<T>) -> Option<&T::ModelEx> {
+    match slot {
+        BelongsTo::Loaded(model) => Some(model),
+        BelongsTo::Unloaded => None,
+    }
+}
+
+/// A joined relation that a row may lack: the outer option says whether it was joined.
+pub fn maybe_joined<T: EntityTrait>(slot: &BelongsTo<Option<T>>) -> Option<Option<&T::ModelEx>> {
+    match slot {
+        BelongsTo::Loaded(model) => Some(model.as_deref()),
+        BelongsTo::Unloaded => None,
+    }
+}
+
+/// Runs the query with those relations joined that are asked for: one statement.
 pub async fn select<E>(
     query: Select<E>,
-    look: &Lookahead<'_>,
+    asked: impl Fn(&str) -> bool,
     joins: &[Join<E>],
     db: &impl ConnectionTrait,
 ) -> Result<Vec<E::ModelEx>>
@@ -98,22 +121,23 @@ where
     E: EntityTrait,
     E::Model: Into<E::ModelEx>,
 {
-    let asked: Vec<(String, &Join<E>)> = joins
+    let chosen: Vec<(String, &Join<E>)> = joins
         .iter()
-        .filter(|join| look.field(join.field).exists())
+        .filter(|join| asked(join.field))
         .enumerate()
         .map(|(index, join)| (format!("r{index}"), join))
         .collect();
     let mut query = query;
-    for (alias, join) in &asked {
-        query = query.join_as(JoinType::LeftJoin, join.relation.clone(), Alias::new(alias.as_str()).into_iden());
+    for (alias, join) in &chosen {
+        query =
+            query.join_as(JoinType::LeftJoin, join.relation.clone(), Alias::new(alias.as_str()).into_iden());
         query = (join.columns)(query, alias);
     }
     let statement = db.get_database_backend().build(&sea_orm::QueryTrait::into_query(query));
     let mut rows = Vec::new();
     for result in db.query_all_raw(statement).await? {
         let mut row: E::ModelEx = E::Model::from_query_result(&result, "")?.into();
-        for (alias, join) in &asked {
+        for (alias, join) in &chosen {
             (join.attach)(&mut row, &result, &format!("{alias}_"))?;
         }
         rows.push(row);

@@ -7,7 +7,10 @@ use super::error::Result;
 use super::guard::requires;
 use crate::access::permission::Permission;
 use crate::error::Error;
-use crate::id::{self, ServiceId, TypedId};
+use crate::appointment::entity as appointment;
+use crate::id::{self, AppointmentId, LocationId, RoomId, ServiceId, TypedId};
+use crate::location::entity as location;
+use crate::room::entity as room;
 use crate::service::entity as service;
 
 /// Something with an id that is unique across all types.
@@ -15,6 +18,9 @@ use crate::service::entity as service;
 #[graphql(field(name = "id", ty = "ID", desc = "The object's id."))]
 pub enum Node {
     Service(service::ModelEx),
+    Location(location::ModelEx),
+    Room(room::ModelEx),
+    Appointment(Box<appointment::ModelEx>),
 }
 
 /// The most ids of one `nodes` query.
@@ -27,7 +33,11 @@ pub struct NodeQuery;
 impl NodeQuery {
     /// The object with this id, or null when there is none that you may see.
     #[graphql(directive = requires::apply(Permission::ReadWorkspace))]
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The id of any object.")] id: ID) -> Result<Option<Node>> {
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of any object.")] id: ID,
+    ) -> Result<Option<Node>> {
         find(ctx, &id).await
     }
 
@@ -46,13 +56,17 @@ impl NodeQuery {
     }
 }
 
-async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+/// The object with this id, under the rights of whoever asks.
+pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let Some((prefix, uuid)) = id::decode(id) else {
         return Err(Error::invalid_argument("id", "This is not an id.").into());
     };
     let call = ctx.call();
     Ok(match prefix {
         ServiceId::PREFIX => call.load(ServiceId(uuid)).await?.map(Node::Service),
+        LocationId::PREFIX => call.load(LocationId(uuid)).await?.map(Node::Location),
+        RoomId::PREFIX => call.load(RoomId(uuid)).await?.map(Node::Room),
+        AppointmentId::PREFIX => call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment),
         _ => None,
     })
 }

@@ -4,16 +4,20 @@
 //! workspace, filter and order, so that it cannot be carried to another list.
 
 use async_graphql::connection::{Connection, Edge, EmptyFields};
-use async_graphql::{InputObject, OutputType, SimpleObject};
+use async_graphql::{Context, InputObject, OutputType, SimpleObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select, Value};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    Value,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::context::ContextExt;
 use crate::error::{Error, FieldProblem, Result};
 use crate::id::WorkspaceId;
 
@@ -132,7 +136,11 @@ impl Page {
     }
 
     /// Restricts and orders the query to this page, with one row more to know whether there are others.
-    pub fn apply<E: EntityTrait>(&self, query: Select<E>, columns: &[(E::Column, Order)]) -> Result<Select<E>> {
+    pub fn apply<E: EntityTrait>(
+        &self,
+        query: Select<E>,
+        columns: &[(E::Column, Order)],
+    ) -> Result<Select<E>> {
         let mut query = query;
         if let Some(position) = &self.after {
             query = query.filter(beyond(columns, position, false)?);
@@ -168,6 +176,27 @@ impl Page {
         }));
         connection
     }
+}
+
+/// Reads one page of a query whose rows are what the list shows.
+pub async fn read<E: EntityTrait>(
+    ctx: &Context<'_>,
+    page: &Page,
+    query: Select<E>,
+    order: &[(E::Column, Order)],
+    position: impl Fn(&E::Model) -> Vec<Key>,
+) -> Result<List<E::ModelEx>>
+where
+    E::Model: Into<E::ModelEx> + Send + Sync,
+    E::ModelEx: OutputType,
+{
+    let tx = ctx.call().tx().await?;
+    let total = match ctx.look_ahead().field("totalCount").exists() {
+        true => Some(query.clone().count(&*tx).await?),
+        false => None,
+    };
+    let rows = page.apply(query, order)?.all(&*tx).await?;
+    Ok(page.connect(rows, position, Into::into, total))
 }
 
 /// A page of a list.

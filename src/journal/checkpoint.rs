@@ -1,7 +1,8 @@
 //! The table `audit_checkpoints`: signed states of a workspace's audit log.
 //!
-//! A row says: with `tree_size` events the log's Merkle tree had this root. The nil workspace stands for the system's own
-//! log. Rows are only added; the one thing that is filled in later, once, is the transaction that anchored the root.
+//! A row says: with `tree_size` events the log's Merkle tree had this root. The nil workspace stands for the
+//! system's own log. Rows are only added; the one thing that is filled in later, once, is the transaction
+//! that anchored the root.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,6 +1,7 @@
 //! The table `record_grants`: leave to read one record from outside its workspace.
 //!
-//! It has no `workspace_id`, because two workspaces meet in a row: the owner writes it, and both it and the grantee see it.
+//! It has no `workspace_id`, because two workspaces meet in a row: the owner writes it, and both it and the
+//! grantee see it.
 
 use sea_orm::entity::prelude::*;
 

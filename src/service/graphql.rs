@@ -1,7 +1,6 @@
 //! Services in the schema.
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
-use sea_orm::PaginatorTrait;
+use async_graphql::{Context, Object, SimpleObject};
 use sea_orm::prelude::DateTimeUtc;
 
 use super::entity::ModelEx;
@@ -13,7 +12,8 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
-use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::input::ArchiveInput;
+use crate::graphql::page::{self, Binding, List, Page, PageArgs, page_cost};
 use crate::id::ServiceId;
 
 /// Something the practice offers: how long it takes, what is kept free around it, what it costs.
@@ -105,15 +105,6 @@ impl ModelEx {
     }
 }
 
-/// The service to archive or restore.
-#[derive(InputObject)]
-pub struct ArchiveServiceInput {
-    /// The service.
-    id: ServiceId,
-    /// The version that you have seen.
-    expected_version: i32,
-}
-
 /// The service that was created or changed.
 #[derive(SimpleObject)]
 pub struct ServicePayload {
@@ -143,22 +134,18 @@ impl ServiceQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Lists archived services as well.", default)] include_archived: bool,
-        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<List<ModelEx>> {
-        let (call, actor) = (ctx.call(), ctx.actor()?);
+        let actor = ctx.actor()?;
         let binding = Binding::new(actor.workspace, "services", &include_archived);
         let page = Page::new(binding, PageArgs { first, after, last, before })?;
         let query = queries::list(&actor, include_archived);
-        let tx = call.tx().await?;
-        let total = match ctx.look_ahead().field("totalCount").exists() {
-            true => Some(query.clone().count(&*tx).await?),
-            false => None,
-        };
-        let rows = page.apply(query, &queries::ORDER)?.all(&*tx).await?;
-        Ok(page.connect(rows, queries::position, ModelEx::from, total))
+        Ok(page::read(ctx, &page, query, &queries::ORDER, queries::position).await?)
     }
 }
 
@@ -169,7 +156,11 @@ pub struct ServiceMutation;
 impl ServiceMutation {
     /// Adds a service to what the practice offers.
     #[graphql(directive = requires::apply(Permission::ManagePractice))]
-    async fn create_service(&self, ctx: &Context<'_>, input: CreateServiceInput) -> Result<Option<ServicePayload>> {
+    async fn create_service(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateServiceInput,
+    ) -> Result<Option<ServicePayload>> {
         let key = ctx.idempotency(input.idempotency_key.as_deref())?;
         let id = commands::create(ctx.app(), &*ctx.actor()?, key.as_ref(), &input).await?;
         payload(ctx, id).await
@@ -177,21 +168,33 @@ impl ServiceMutation {
 
     /// Changes a service. Appointments that are booked already stay as they are.
     #[graphql(directive = requires::apply(Permission::ManagePractice))]
-    async fn update_service(&self, ctx: &Context<'_>, input: UpdateServiceInput) -> Result<Option<ServicePayload>> {
+    async fn update_service(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateServiceInput,
+    ) -> Result<Option<ServicePayload>> {
         commands::update(ctx.app(), &*ctx.actor()?, &input).await?;
         payload(ctx, input.id).await
     }
 
     /// Takes a service off the list of what can be booked. Its appointments stay.
     #[graphql(directive = requires::apply(Permission::ManagePractice))]
-    async fn archive_service(&self, ctx: &Context<'_>, input: ArchiveServiceInput) -> Result<Option<ServicePayload>> {
+    async fn archive_service(
+        &self,
+        ctx: &Context<'_>,
+        input: ArchiveInput<ServiceId>,
+    ) -> Result<Option<ServicePayload>> {
         commands::set_archived(ctx.app(), &*ctx.actor()?, input.id, input.expected_version, true).await?;
         payload(ctx, input.id).await
     }
 
     /// Offers an archived service again.
     #[graphql(directive = requires::apply(Permission::ManagePractice))]
-    async fn restore_service(&self, ctx: &Context<'_>, input: ArchiveServiceInput) -> Result<Option<ServicePayload>> {
+    async fn restore_service(
+        &self,
+        ctx: &Context<'_>,
+        input: ArchiveInput<ServiceId>,
+    ) -> Result<Option<ServicePayload>> {
         commands::set_archived(ctx.app(), &*ctx.actor()?, input.id, input.expected_version, false).await?;
         payload(ctx, input.id).await
     }

@@ -1,5 +1,7 @@
 //! Black-box tests through GraphQL, each on SQLite and on PostgreSQL, each with a database of its own.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod appointment;
 mod service;
 mod support;
 mod tables;

@@ -14,7 +14,6 @@ pub struct Column {
 
 #[derive(Debug)]
 pub struct Index {
-    pub name: String,
     pub columns: Vec<String>,
     pub unique: bool,
     pub primary: bool,
@@ -80,11 +79,10 @@ fn column(row: &[String]) -> Column {
 
 fn index(row: &[String]) -> Index {
     Index {
-        name: row[1].clone(),
-        columns: list(&row[2]),
-        unique: row[3] == "yes",
-        primary: row[4] == "yes",
-        partial: row[5] == "yes",
+        columns: list(&row[1]),
+        unique: row[2] == "yes",
+        primary: row[3] == "yes",
+        partial: row[4] == "yes",
     }
 }
 
@@ -121,7 +119,7 @@ const SQLITE: [&str; 4] = [
      WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'seaql_migrations' ORDER BY name",
     "SELECT t.name, c.name, c.type, iif(c.\"notnull\", 'no', 'yes')
      FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table'",
-    "SELECT t.name, i.name,
+    "SELECT t.name,
             (SELECT group_concat(coalesce(c.name, '<expression>') ORDER BY c.seqno) FROM pragma_index_info(i.name) c),
             iif(i.\"unique\", 'yes', 'no'), iif(i.origin = 'pk', 'yes', 'no'), iif(i.partial, 'yes', 'no')
      FROM sqlite_master t, pragma_index_list(t.name) i WHERE t.type = 'table'",
@@ -141,7 +139,7 @@ const POSTGRES: [&str; 4] = [
      WHERE t.relnamespace = 'public'::regnamespace AND t.relkind IN ('r', 'p')
        AND a.attnum > 0 AND NOT a.attisdropped
      ORDER BY t.relname, a.attnum",
-    "SELECT t.relname::text, n.relname::text,
+    "SELECT t.relname::text,
             (SELECT string_agg(coalesce(a.attname, '<expression>'), ',' ORDER BY k.place)
              FROM unnest(i.indkey) WITH ORDINALITY AS k (number, place)
              LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
@@ -149,7 +147,7 @@ const POSTGRES: [&str; 4] = [
             CASE WHEN i.indisunique THEN 'yes' ELSE 'no' END,
             CASE WHEN i.indisprimary THEN 'yes' ELSE 'no' END,
             CASE WHEN i.indpred IS NULL THEN 'no' ELSE 'yes' END
-     FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_class n ON n.oid = i.indexrelid
+     FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
      WHERE t.relnamespace = 'public'::regnamespace",
     "SELECT t.relname::text,
             (SELECT string_agg(a.attname, ',' ORDER BY k.place)

@@ -164,7 +164,10 @@ on_both_engines! {
         let replacements: &[&str] = if is_postgres(db) {
             &["TRUNCATE audit_events", "TRUNCATE audit_events CASCADE"]
         } else {
-            &["INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events", "REPLACE INTO audit_events SELECT * FROM audit_events"]
+            &[
+                "INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events",
+                "REPLACE INTO audit_events SELECT * FROM audit_events",
+            ]
         };
         let statements = [
             "UPDATE audit_events SET action = 'patient.viewed'",
@@ -220,14 +223,17 @@ on_both_engines! {
         Practice::open(db).await;
         for statement in [
             "UPDATE therapy_session_versions SET subjective = hash_salt",
-            "UPDATE disclosures SET recipient = recipient_address, purpose = recipient WHERE recipient_address IS NOT NULL",
-            "UPDATE breast_cancer_predictions SET area_mean = radius_mean, reviewed_by = requested_by, reviewed_at = created_at",
+            "UPDATE disclosures SET recipient_address = recipient",
+            "UPDATE breast_cancer_predictions
+             SET area_mean = radius_mean, reviewed_by = requested_by, reviewed_at = created_at",
             "UPDATE audit_checkpoints SET anchored_tx = '0x01'",
         ] {
-            db.execute_unprepared(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+            let done = db.execute_unprepared(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+            assert_eq!(done.rows_affected(), 1, "{statement}");
         }
 
-        refused(db, "audit_checkpoints", "keeps its facts", &["UPDATE audit_checkpoints SET anchored_tx = '0x02'"]).await;
+        let again = "UPDATE audit_checkpoints SET anchored_tx = '0x02'";
+        refused(db, "audit_checkpoints", "keeps its facts", &[again]).await;
     }
 
     async fn an_appointment_with_another_practices_patient_cannot_be_stored(db: &DatabaseConnection) {

@@ -1,0 +1,286 @@
+//! Appointments in the schema: queries and mutations.
+
+use async_graphql::{Context, Enum, Object};
+use sea_orm::PaginatorTrait;
+
+use super::{
+    AppointmentBooked, AppointmentConflict, AppointmentPayload, AppointmentRescheduled,
+    BookAppointmentPayload, RescheduleAppointmentPayload, ResourceConflict,
+};
+use crate::access::permission::Permission;
+use crate::appointment::commands;
+use crate::appointment::entity::{AppointmentStatus, ModelEx};
+use crate::appointment::input::{
+    AppointmentFilter, AppointmentStatusInput, BookAppointmentInput, CancelAppointmentInput,
+    CorrectAppointmentStatusInput, RescheduleAppointmentInput, UpdateAppointmentInput,
+};
+use crate::appointment::queries::{self, Wanted};
+use crate::error::Error;
+use crate::graphql::context::ContextExt;
+use crate::graphql::error::Result;
+use crate::graphql::guard::requires;
+use crate::graphql::join::{self, nodes_asked};
+use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
+use crate::id::AppointmentId;
+
+/// The order of a list of appointments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
+pub enum AppointmentOrder {
+    /// The earliest start first.
+    #[default]
+    StartsAtAsc,
+    /// The latest start first.
+    StartsAtDesc,
+}
+
+#[derive(Default)]
+pub struct AppointmentQuery;
+
+#[Object]
+impl AppointmentQuery {
+    /// One appointment, or null when there is none that you may see.
+    #[graphql(directive = requires::apply(Permission::ReadAppointments))]
+    async fn appointment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The appointment's id.")] id: AppointmentId,
+    ) -> Result<Option<ModelEx>> {
+        let (call, actor) = (ctx.call(), ctx.actor()?);
+        let look = ctx.look_ahead();
+        let query = queries::one(&actor, id);
+        let tx = call.tx().await?;
+        let found = join::select(query, |field| look.field(field).exists(), &queries::JOINS, &*tx).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Appointments by start. A patient sees the own ones.
+    #[graphql(
+        directive = requires::apply(Permission::ReadAppointments),
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
+    async fn appointments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which ones.")] filter: Option<AppointmentFilter>,
+        #[graphql(desc = "In which order.", default)] order_by: AppointmentOrder,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<List<ModelEx>> {
+        let (call, actor) = (ctx.call(), ctx.actor()?);
+        let filter = filter.unwrap_or_default();
+        if filter.statuses.as_ref().is_some_and(|statuses| statuses.len() > 6) {
+            return Err(Error::invalid_argument("filter", "At most 6 statuses.").into());
+        }
+        let binding = Binding::new(actor.workspace, "appointments", &(&filter, order_by));
+        let page = Page::new(binding, PageArgs { first, after, last, before })?;
+        let query = queries::list(&actor, &filter);
+        let tx = call.tx().await?;
+        let total = match ctx.look_ahead().field("totalCount").exists() {
+            true => Some(query.clone().count(&*tx).await?),
+            false => None,
+        };
+        let order = queries::order(order_by == AppointmentOrder::StartsAtDesc);
+        let rows = join::select(page.apply(query, &order)?, nodes_asked(ctx), &queries::JOINS, &*tx).await?;
+        Ok(page.connect(rows, queries::position, |row| row, total))
+    }
+}
+
+#[derive(Default)]
+pub struct AppointmentMutation;
+
+#[Object]
+impl AppointmentMutation {
+    /// Books an appointment. The database itself refuses a time that practitioner, room or patient do not
+    /// have; then the answer says what is in the way and nothing is booked.
+    #[graphql(directive = requires::apply(Permission::BookAppointments))]
+    async fn book_appointment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who, when and where.")] input: BookAppointmentInput,
+    ) -> Result<Option<BookAppointmentPayload>> {
+        let actor = ctx.actor()?;
+        let key = ctx.idempotency(input.idempotency_key.as_deref())?;
+        match commands::book(ctx.app(), &actor, key.as_ref(), &input).await {
+            Ok(id) => {
+                let appointment = reload(ctx, id).await?;
+                Ok(Some(BookAppointmentPayload::Booked(Box::new(AppointmentBooked { appointment }))))
+            }
+            Err(Error::Occupied) => {
+                let wanted = wanted_by_booking(ctx, &input).await?;
+                Ok(Some(BookAppointmentPayload::Conflict(conflict(ctx, &wanted).await?)))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Moves an appointment that is scheduled or confirmed to another time, practitioner, room or place.
+    #[graphql(directive = requires::apply(Permission::BookAppointments))]
+    async fn reschedule_appointment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, and where to.")] input: RescheduleAppointmentInput,
+    ) -> Result<Option<RescheduleAppointmentPayload>> {
+        let actor = ctx.actor()?;
+        match commands::reschedule(ctx.app(), &actor, &input).await {
+            Ok(()) => {
+                let appointment = reload(ctx, input.id).await?;
+                let moved = AppointmentRescheduled { appointment };
+                Ok(Some(RescheduleAppointmentPayload::Rescheduled(Box::new(moved))))
+            }
+            Err(Error::Occupied) => {
+                let before = reload(ctx, input.id).await?;
+                let wanted = wanted_by_move(&before, &input);
+                Ok(Some(RescheduleAppointmentPayload::Conflict(conflict(ctx, &wanted).await?)))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Changes an appointment's priority, kind, reason and notes.
+    #[graphql(directive = requires::apply(Permission::ManageAppointments))]
+    async fn update_appointment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateAppointmentInput,
+    ) -> Result<Option<AppointmentPayload>> {
+        commands::update(ctx.app(), &*ctx.actor()?, &input).await?;
+        payload(ctx, input.id).await
+    }
+
+    /// Confirms a scheduled appointment.
+    #[graphql(directive = requires::apply(Permission::ManageAppointments))]
+    async fn confirm_appointment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one.")] input: AppointmentStatusInput,
+    ) -> Result<Option<AppointmentPayload>> {
+        advance(ctx, &input, AppointmentStatus::Confirmed).await
+    }
+
+    /// Starts a scheduled or confirmed appointment: the patient is there.
+    #[graphql(directive = requires::apply(Permission::ManageAppointments))]
+    async fn start_appointment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one.")] input: AppointmentStatusInput,
+    ) -> Result<Option<AppointmentPayload>> {
+        advance(ctx, &input, AppointmentStatus::InProgress).await
+    }
+
+    /// Completes an appointment that is in progress.
+    #[graphql(directive = requires::apply(Permission::ManageAppointments))]
+    async fn complete_appointment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one.")] input: AppointmentStatusInput,
+    ) -> Result<Option<AppointmentPayload>> {
+        advance(ctx, &input, AppointmentStatus::Completed).await
+    }
+
+    /// Marks that the patient did not come, once the appointment has begun. Its time is free again.
+    #[graphql(directive = requires::apply(Permission::ManageAppointments))]
+    async fn mark_no_show(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one.")] input: AppointmentStatusInput,
+    ) -> Result<Option<AppointmentPayload>> {
+        advance(ctx, &input, AppointmentStatus::NoShow).await
+    }
+
+    /// Cancels an appointment that is not over. Its time is free again.
+    #[graphql(directive = requires::apply(Permission::BookAppointments))]
+    async fn cancel_appointment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, and why.")] input: CancelAppointmentInput,
+    ) -> Result<Option<AppointmentPayload>> {
+        commands::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
+        payload(ctx, input.id).await
+    }
+
+    /// Puts a status right after the fact: a completed appointment to no-show or cancelled (unless it has a
+    /// session note), a no-show to completed or scheduled, a cancelled one to scheduled. What becomes
+    /// scheduled again needs its time to be free.
+    #[graphql(directive = requires::apply(Permission::CorrectAppointments))]
+    async fn correct_appointment_status(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, what it should be, and why.")] input: CorrectAppointmentStatusInput,
+    ) -> Result<Option<AppointmentPayload>> {
+        commands::correct(ctx.app(), &*ctx.actor()?, &input).await?;
+        payload(ctx, input.id).await
+    }
+}
+
+async fn advance(
+    ctx: &Context<'_>,
+    input: &AppointmentStatusInput,
+    to: AppointmentStatus,
+) -> Result<Option<AppointmentPayload>> {
+    commands::advance(ctx.app(), &*ctx.actor()?, input.id, input.expected_version, to).await?;
+    payload(ctx, input.id).await
+}
+
+async fn payload(ctx: &Context<'_>, id: AppointmentId) -> Result<Option<AppointmentPayload>> {
+    Ok(Some(AppointmentPayload { appointment: reload(ctx, id).await? }))
+}
+
+async fn reload(ctx: &Context<'_>, id: AppointmentId) -> Result<ModelEx> {
+    Ok(ctx.call().load(id).await?.ok_or(Error::NotFound)?)
+}
+
+async fn wanted_by_booking(ctx: &Context<'_>, input: &BookAppointmentInput) -> Result<Wanted> {
+    let service = match input.service_id {
+        Some(id) => ctx.call().load(id).await?,
+        None => None,
+    };
+    let minutes = service.as_ref().map_or(0, |service| service.duration_minutes);
+    Ok(Wanted {
+        starts_at: input.starts_at,
+        ends_at: input.ends_at.unwrap_or(input.starts_at + chrono::Duration::minutes(minutes.into())),
+        before_minutes: service.as_ref().map_or(0, |service| service.buffer_before_minutes),
+        after_minutes: service.as_ref().map_or(0, |service| service.buffer_after_minutes),
+        practitioner: input.practitioner_id.0,
+        patient: input.patient_id.0,
+        room: input.room_id.map(|room| room.0),
+        except: None,
+    })
+}
+
+fn wanted_by_move(before: &ModelEx, input: &RescheduleAppointmentInput) -> Wanted {
+    let room = if input.room_id.is_undefined() { before.room_id } else { input.room_id.value().copied() };
+    Wanted {
+        starts_at: input.starts_at,
+        ends_at: input.ends_at.unwrap_or(input.starts_at + (before.ends_at - before.starts_at)),
+        before_minutes: before.buffer_before_minutes,
+        after_minutes: before.buffer_after_minutes,
+        practitioner: input.practitioner_id.unwrap_or(before.practitioner_id).0,
+        patient: before.patient_id.0,
+        room: room.map(|room| room.0),
+        except: Some(before.id),
+    }
+}
+
+async fn conflict(ctx: &Context<'_>, wanted: &Wanted) -> Result<AppointmentConflict> {
+    let (call, actor) = (ctx.call(), ctx.actor()?);
+    let taken = queries::conflicts(&*call.tx().await?, &actor, wanted).await?;
+    let loads = taken.into_iter().map(|row| async move {
+        let appointment = match row.appointment_id {
+            Some(id) => call.load(id).await?,
+            None => None,
+        };
+        Ok(ResourceConflict {
+            resource: row.resource_kind,
+            starts_at: row.starts_at,
+            ends_at: row.ends_at,
+            appointment,
+        })
+    });
+    let conflicts: Result<Vec<_>> = futures::future::join_all(loads).await.into_iter().collect();
+    Ok(AppointmentConflict { conflicts: conflicts? })
+}
