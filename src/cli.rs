@@ -1,6 +1,5 @@
 //! The command line.
 
-mod account;
 mod healthcheck;
 mod import;
 mod migrate;

@@ -36,6 +36,7 @@ pub struct Mutation(
     crate::location::graphql::LocationMutation,
     crate::room::graphql::RoomMutation,
     crate::appointment::graphql::roots::AppointmentMutation,
+    crate::fhir::graphql::FhirMutation,
 );
 
 /// Selections below selections.

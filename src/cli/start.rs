@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use migration::Migrator;
 use migration::sea_orm_migration::MigratorTrait;
-use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
+use sea_orm::{ConnectionTrait, QuerySelect};
 
 use crate::access::scope::find_global;
 use crate::access::token::TokenKeys;

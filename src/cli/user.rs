@@ -7,10 +7,17 @@ use clap::{Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 use super::start::start;
-use super::{Outcome, account, terminal, workspace};
+use super::{Outcome, terminal, workspace};
+use crate::access::actor::Actor;
 use crate::access::password::PasswordError;
+use crate::app::App;
 use crate::config::Config;
+use crate::error::Error;
 use crate::graphql::input::is_email;
+use crate::id::{MembershipId, WorkspaceId};
+use crate::journal::entity::AuditKind;
+use crate::journal::event::Event;
+use crate::member::commands::{NewAccount, add_account};
 use crate::member::entity::Role;
 
 #[derive(Subcommand)]
@@ -79,8 +86,20 @@ pub async fn run(config: Config, command: Command) -> Outcome {
         }
         hashed => hashed?,
     };
-    let member = account::create(app, workspace, &email, &name, role.into(), &hash).await?;
+    let new = NewAccount { email, name, role: role.into(), password_hash: Some(hash) };
+    let member = create(app, workspace, &new).await?;
     app.db.close().await;
     terminal::print(&member.to_string())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Creates the account on the operator's behalf.
+async fn create(app: &App, workspace: WorkspaceId, new: &NewAccount) -> Result<MembershipId, Error> {
+    let actor = &Actor::system(workspace, "user");
+    app.write(actor, move |unit| async move {
+        let added = add_account(&unit, new).await?;
+        unit.record(Event::by(actor, AuditKind::Write, "member.added").on(added.row.id));
+        Ok(added.row.id)
+    })
+    .await
 }
