@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod http;
+mod import;
 mod service;
 mod support;
 mod tables;
