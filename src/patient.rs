@@ -1,5 +1,7 @@
 //! Patients: their charts, family history and care teams.
 
 pub mod care_team;
+pub mod chart;
+pub mod commands;
 pub mod entity;
 pub mod family_history;
