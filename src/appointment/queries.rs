@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, OverStatement, Query, WindowStatement};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, WindowStatement};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
-    QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QueryTrait,
+    RelationTrait, Select,
 };
 
 use super::entity::{Column, Entity, Model, ModelEx, Relation};
@@ -20,16 +20,15 @@ use crate::graphql::context::Call;
 use crate::graphql::join::Join;
 use crate::graphql::page::Key;
 use crate::id::{AppointmentId, PatientId};
-use sea_orm::RelationTrait;
 
 /// The relations that come along in the same statement when they are asked for.
 pub static JOINS: LazyLock<Vec<Join<Entity>>> = LazyLock::new(|| {
     vec![
-        Join::one("patient", Relation::Patient.def(), |row| &mut row.patient),
-        Join::one("practitioner", Relation::Practitioner.def(), |row| &mut row.practitioner),
-        Join::maybe("service", Relation::Service.def(), |row| &mut row.service),
-        Join::maybe("location", Relation::Location.def(), |row| &mut row.location),
-        Join::maybe("room", Relation::Room.def(), |row| &mut row.room),
+        Join::one("patient", Relation::Patient.def(), |row: &mut ModelEx| &mut row.patient),
+        Join::one("practitioner", Relation::Practitioner.def(), |row: &mut ModelEx| &mut row.practitioner),
+        Join::maybe("service", Relation::Service.def(), |row: &mut ModelEx| &mut row.service),
+        Join::maybe("location", Relation::Location.def(), |row: &mut ModelEx| &mut row.location),
+        Join::maybe("room", Relation::Room.def(), |row: &mut ModelEx| &mut row.room),
     ]
 });
 
