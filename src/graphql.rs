@@ -21,11 +21,22 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
-pub struct Query(node::NodeQuery, crate::service::graphql::ServiceQuery);
+pub struct Query(
+    node::NodeQuery,
+    crate::access::graphql::AccessQuery,
+    crate::workspace::graphql::WorkspaceQuery,
+    crate::member::graphql::MemberQuery,
+    crate::service::graphql::ServiceQuery,
+);
 
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
 #[derive(Default, MergedObject)]
-pub struct Mutation(crate::service::graphql::ServiceMutation);
+pub struct Mutation(
+    crate::access::graphql::AccessMutation,
+    crate::workspace::graphql::WorkspaceMutation,
+    crate::member::graphql::MemberMutation,
+    crate::service::graphql::ServiceMutation,
+);
 
 /// Selections below selections.
 const MAX_DEPTH: usize = 15;

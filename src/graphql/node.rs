@@ -5,15 +5,21 @@ use async_graphql::{Context, ID, Interface, Object};
 use super::context::ContextExt;
 use super::error::Result;
 use super::guard::requires;
+use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::error::Error;
-use crate::id::{self, ServiceId, TypedId};
+use crate::id::{self, AuthSessionId, MembershipId, ServiceId, TypedId, WorkspaceId};
+use crate::member::entity as member;
 use crate::service::entity as service;
+use crate::workspace::entity as workspace;
 
 /// Something with an id that is unique across all types.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The object's id."))]
 pub enum Node {
+    Workspace(workspace::ModelEx),
+    Member(member::ModelEx),
+    AuthSession(auth_session::ModelEx),
     Service(service::ModelEx),
 }
 
@@ -52,6 +58,9 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     };
     let call = ctx.call();
     Ok(match prefix {
+        WorkspaceId::PREFIX => call.load(WorkspaceId(uuid)).await?.map(Node::Workspace),
+        MembershipId::PREFIX => call.load(MembershipId(uuid)).await?.map(Node::Member),
+        AuthSessionId::PREFIX => call.load(AuthSessionId(uuid)).await?.map(Node::AuthSession),
         ServiceId::PREFIX => call.load(ServiceId(uuid)).await?.map(Node::Service),
         _ => None,
     })

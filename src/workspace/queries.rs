@@ -1,0 +1,46 @@
+//! Reading workspaces.
+
+use std::collections::HashMap;
+
+use sea_orm::{ColumnTrait, Order, QueryFilter, Select};
+
+use super::entity::{Column, Entity, Model, ModelEx, WorkspaceStatus};
+use crate::access::scope::find_global;
+use crate::error::Result;
+use crate::graphql::batch::BatchKey;
+use crate::graphql::context::Call;
+use crate::graphql::page::Key;
+use crate::id::WorkspaceId;
+
+/// In the order in which they were opened.
+pub const ORDER: [(Column, Order); 1] = [(Column::Id, Order::Asc)];
+
+/// All workspaces, for the platform's operators only: the one list that crosses their borders.
+pub fn list(status: Option<WorkspaceStatus>) -> Select<Entity> {
+    let query = find_global::<Entity>();
+    match status {
+        Some(status) => query.filter(Column::Status.eq(status)),
+        None => query,
+    }
+}
+
+pub fn position(row: &Model) -> Vec<Key> {
+    vec![Key::Id(row.id.0)]
+}
+
+impl BatchKey for WorkspaceId {
+    type Value = ModelEx;
+
+    /// The own workspace; for the platform's operators any.
+    async fn load(call: &Call, keys: Vec<Self>) -> Result<HashMap<Self, ModelEx>> {
+        let operator = call.identity().is_some_and(|identity| identity.platform_admin);
+        let own = call.actor().ok().map(|actor| actor.workspace);
+        let keys: Vec<_> = keys.into_iter().filter(|key| operator || Some(*key) == own).collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let tx = call.tx().await?;
+        let rows = find_global::<Entity>().filter(Column::Id.is_in(keys)).all(&*tx).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
+    }
+}
