@@ -24,6 +24,7 @@ use crate::journal::append::append;
 use crate::journal::event::{Event, SYSTEM_CHAIN};
 use crate::journal::writer::Writer;
 use crate::live::Hub;
+use crate::mail::{FolderOutbox, Mailer};
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -39,6 +40,7 @@ pub struct App {
     pub passwords: Passwords,
     pub tokens: AccessTokens,
     pub sessions: Sessions,
+    pub mailer: Arc<dyn Mailer>,
 }
 
 /// The secrets that a process starts with.
@@ -48,8 +50,20 @@ pub struct Secrets {
 }
 
 impl App {
-    /// Puts the application together on an open, migrated database.
+    /// Puts the application together on an open, migrated database. Mail goes to a folder.
     pub fn assemble(config: Config, clock: Clock, db: Database, secrets: Secrets) -> Arc<Self> {
+        let mailer = Arc::new(FolderOutbox::new(config.data_dir.join("outbox")));
+        Self::assemble_with(config, clock, db, secrets, mailer)
+    }
+
+    /// The same with another way to send mail.
+    pub fn assemble_with(
+        config: Config,
+        clock: Clock,
+        db: Database,
+        secrets: Secrets,
+        mailer: Arc<dyn Mailer>,
+    ) -> Arc<Self> {
         let hub = Hub::default();
         Arc::new(Self {
             journal: Writer::start(db.clone(), clock.clone(), hub.clone()),
@@ -57,6 +71,7 @@ impl App {
             passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
+            mailer,
             hub,
             config,
             clock,

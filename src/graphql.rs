@@ -23,6 +23,9 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 #[derive(Default, MergedObject)]
 pub struct Query(
     node::NodeQuery,
+    crate::access::graphql::AccessQuery,
+    crate::workspace::graphql::WorkspaceQuery,
+    crate::member::graphql::MemberQuery,
     crate::service::graphql::ServiceQuery,
     crate::location::graphql::LocationQuery,
     crate::room::graphql::RoomQuery,
@@ -32,6 +35,9 @@ pub struct Query(
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
+    crate::access::graphql::AccessMutation,
+    crate::workspace::graphql::WorkspaceMutation,
+    crate::member::graphql::MemberMutation,
     crate::service::graphql::ServiceMutation,
     crate::location::graphql::LocationMutation,
     crate::room::graphql::RoomMutation,

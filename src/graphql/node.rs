@@ -5,18 +5,26 @@ use async_graphql::{Context, ID, Interface, Object};
 use super::context::ContextExt;
 use super::error::Result;
 use super::guard::requires;
+use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::error::Error;
-use crate::id::{self, AppointmentId, LocationId, RoomId, ServiceId, TypedId};
+use crate::id::{
+    self, AppointmentId, AuthSessionId, LocationId, MembershipId, RoomId, ServiceId, TypedId, WorkspaceId,
+};
 use crate::location::entity as location;
+use crate::member::entity as member;
 use crate::room::entity as room;
 use crate::service::entity as service;
+use crate::workspace::entity as workspace;
 
 /// Something with an id that is unique across all types.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The object's id."))]
 pub enum Node {
+    Workspace(workspace::ModelEx),
+    Member(member::ModelEx),
+    AuthSession(auth_session::ModelEx),
     Service(service::ModelEx),
     Location(location::ModelEx),
     Room(room::ModelEx),
@@ -63,6 +71,9 @@ pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     };
     let call = ctx.call();
     Ok(match prefix {
+        WorkspaceId::PREFIX => call.load(WorkspaceId(uuid)).await?.map(Node::Workspace),
+        MembershipId::PREFIX => call.load(MembershipId(uuid)).await?.map(Node::Member),
+        AuthSessionId::PREFIX => call.load(AuthSessionId(uuid)).await?.map(Node::AuthSession),
         ServiceId::PREFIX => call.load(ServiceId(uuid)).await?.map(Node::Service),
         LocationId::PREFIX => call.load(LocationId(uuid)).await?.map(Node::Location),
         RoomId::PREFIX => call.load(RoomId(uuid)).await?.map(Node::Room),

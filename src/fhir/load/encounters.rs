@@ -8,7 +8,6 @@ use chrono::TimeDelta;
 use sea_orm::{ActiveModelTrait, ColumnTrait, IntoActiveModel, QueryFilter, Set};
 
 use super::{CHUNK, Load, kind_of, name_of, place_key};
-use crate::access::scope::find_global;
 use crate::appointment::entity::{
     self, AppointmentPriority, AppointmentStatus, AppointmentType, Model, PaymentStatus,
 };
@@ -24,7 +23,7 @@ use crate::journal::event::Event;
 use crate::location::entity as location;
 use crate::location::entity::LocationKind;
 use crate::patient::entity as patient;
-use crate::workspace::entity as workspace;
+use crate::workspace;
 
 /// The shortest appointment that can be kept.
 const SHORTEST: TimeDelta = TimeDelta::minutes(5);
@@ -48,7 +47,7 @@ impl Load<'_> {
         if records.is_empty() {
             return Ok(());
         }
-        let timezone = self.timezone().await?;
+        let timezone = workspace::queries::require(&**self.unit, self.actor.workspace).await?.timezone;
         self.find_outside(records).await?;
         let mut tallies = BTreeMap::<PatientId, Tally>::new();
         for records in records.chunks(CHUNK) {
@@ -124,15 +123,6 @@ impl Load<'_> {
         self.unit.insert_all(rows).await?;
         self.unit.insert_all(occupied).await?;
         self.unit.insert_all(history).await
-    }
-
-    async fn timezone(&self) -> Result<String> {
-        // Global table, but only ever the row of the actor's own workspace.
-        let workspace = find_global::<workspace::Entity>()
-            .filter(workspace::Column::Id.eq(self.actor.workspace))
-            .one(&**self.unit)
-            .await?;
-        Ok(workspace.ok_or(Error::NotFound)?.timezone)
     }
 
     /// Looks for what the encounters refer to outside of the import, in one statement for each type.
