@@ -21,11 +21,11 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
-pub struct Query(node::NodeQuery, crate::service::graphql::ServiceQuery);
+pub struct Query(node::NodeQuery, crate::service::graphql::ServiceQuery, crate::patient::graphql::roots::PatientQuery);
 
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
 #[derive(Default, MergedObject)]
-pub struct Mutation(crate::service::graphql::ServiceMutation);
+pub struct Mutation(crate::service::graphql::ServiceMutation, crate::patient::graphql::roots::PatientMutation);
 
 /// Selections below selections.
 const MAX_DEPTH: usize = 15;

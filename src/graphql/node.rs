@@ -7,7 +7,9 @@ use super::error::Result;
 use super::guard::requires;
 use crate::access::permission::Permission;
 use crate::error::Error;
-use crate::id::{self, ServiceId, TypedId};
+use crate::id::{self, FamilyHistoryId, PatientId, ServiceId, TypedId};
+use crate::patient::entity as patient;
+use crate::patient::family_history;
 use crate::service::entity as service;
 
 /// Something with an id that is unique across all types.
@@ -15,6 +17,8 @@ use crate::service::entity as service;
 #[graphql(field(name = "id", ty = "ID", desc = "The object's id."))]
 pub enum Node {
     Service(service::ModelEx),
+    Patient(patient::ModelEx),
+    FamilyHistoryEntry(family_history::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -53,6 +57,8 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let call = ctx.call();
     Ok(match prefix {
         ServiceId::PREFIX => call.load(ServiceId(uuid)).await?.map(Node::Service),
+        PatientId::PREFIX => call.load(PatientId(uuid)).await?.map(Node::Patient),
+        FamilyHistoryId::PREFIX => call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry),
         _ => None,
     })
 }
