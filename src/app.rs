@@ -25,6 +25,7 @@ use crate::journal::event::{Event, SYSTEM_CHAIN};
 use crate::journal::writer::Writer;
 use crate::live::Hub;
 use crate::mail::{FolderOutbox, Mailer};
+use crate::patient::directory::Directories;
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -41,6 +42,7 @@ pub struct App {
     pub tokens: AccessTokens,
     pub sessions: Sessions,
     pub mailer: Arc<dyn Mailer>,
+    pub directories: Directories,
 }
 
 /// The secrets that a process starts with.
@@ -72,6 +74,7 @@ impl App {
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
             mailer,
+            directories: Directories::default(),
             hub,
             config,
             clock,

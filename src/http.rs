@@ -64,7 +64,10 @@ async fn unknown(headers: HeaderMap, axum::Extension(request): axum::Extension<R
 async fn identify(State(server): State<Server>, mut request: Request, next: Next) -> Response {
     let id = server.app.clock.new_uuid().to_string();
     let info = RequestInfo {
-        ip: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.ip().to_canonical().to_string()),
+        ip: request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|peer| peer.ip().to_canonical().to_string()),
         user_agent: request
             .headers()
             .get(header::USER_AGENT)

@@ -67,7 +67,8 @@ pub async fn run(config: &Config, command: Command) -> Outcome {
             let rows: Vec<_> = Migrator::migrations()
                 .iter()
                 .map(|step| {
-                    let state = if pending.iter().any(|name| name == step.name()) { "pending" } else { "applied" };
+                    let state =
+                        if pending.iter().any(|name| name == step.name()) { "pending" } else { "applied" };
                     vec![state.to_owned(), step.name().to_owned()]
                 })
                 .collect();

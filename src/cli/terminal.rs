@@ -25,8 +25,11 @@ pub fn table(rows: &[Vec<String>]) -> String {
     let lines: Vec<_> = rows
         .iter()
         .map(|row| {
-            let cells: Vec<_> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:0$}", width.unwrap_or(0))).collect();
+            let cells: Vec<_> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:0$}", width.unwrap_or(0)))
+                .collect();
             cells.join("  ").trim_end().to_owned()
         })
         .collect();

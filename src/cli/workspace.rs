@@ -50,7 +50,9 @@ pub async fn run(config: Config, command: Command) -> Outcome {
         Command::List => list(app).await?,
         Command::Create { slug, name, timezone, currency, locale } => {
             if !is_slug(&slug) {
-                return Err("a short name has 2 to 63 lower-case letters, digits and hyphens between them".into());
+                return Err(
+                    "a short name has 2 to 63 lower-case letters, digits and hyphens between them".into()
+                );
             }
             if currency.len() != 3 || !currency.bytes().all(|letter| letter.is_ascii_uppercase()) {
                 return Err("a currency has three capital letters, such as EUR".into());
@@ -96,7 +98,8 @@ pub async fn by_slug(app: &App, slug: &str) -> Result<Option<entity::Model>, Err
 /// The same, or why not.
 pub async fn require(app: &App, slug: &str) -> Result<WorkspaceId, Box<dyn std::error::Error + Send + Sync>> {
     let found = by_slug(app, slug).await?;
-    let found = found.ok_or_else(|| format!("there is no workspace \"{slug}\"; see `praxis workspace list`"))?;
+    let found =
+        found.ok_or_else(|| format!("there is no workspace \"{slug}\"; see `praxis workspace list`"))?;
     Ok(found.id)
 }
 

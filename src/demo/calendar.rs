@@ -80,7 +80,9 @@ pub async fn fill(
                 }
                 history.extend(lines(unit, &appointment));
                 unit.record(
-                    Event::by(actor, AuditKind::Write, "appointment.booked").on(appointment.id).of_patient(*patient),
+                    Event::by(actor, AuditKind::Write, "appointment.booked")
+                        .on(appointment.id)
+                        .of_patient(*patient),
                 );
                 rows.push(appointment.into_active_model().reset_all());
             }

@@ -48,7 +48,8 @@ pub const ACCOUNTS: [Account; 8] = [
 pub const SOUTH: Account = account(Role::Owner, "south-owner@demo.example", "Matteo Bianchi");
 
 /// Doctors without an account.
-const COLLEAGUES: [(&str, &str); 2] = [("Jonas Brückner", "Physiotherapy"), ("Nadia Haddad", "Psychotherapy")];
+const COLLEAGUES: [(&str, &str); 2] =
+    [("Jonas Brückner", "Physiotherapy"), ("Nadia Haddad", "Psychotherapy")];
 
 /// First name, last name, gender; the first one has the patient's account.
 const PATIENTS: [(&str, &str, Gender); 40] = [
@@ -148,7 +149,11 @@ pub async fn add_colleagues(unit: &UnitOfWork) -> Result<Vec<MembershipId>> {
 pub async fn add_patients(app: &App, unit: &UnitOfWork, actor: &Actor) -> Result<Vec<PatientId>> {
     let mut ids = Vec::with_capacity(PATIENTS.len());
     for (number, patient) in (0..).zip(&PATIENTS) {
-        let new = NewPatient { chart: chart(number, patient), reminder_consent: number % 3 != 0, ..Default::default() };
+        let new = NewPatient {
+            chart: chart(number, patient),
+            reminder_consent: number % 3 != 0,
+            ..Default::default()
+        };
         ids.push(crate::patient::commands::create_in(app, unit, actor, &new).await?);
     }
     Ok(ids)
@@ -157,7 +162,11 @@ pub async fn add_patients(app: &App, unit: &UnitOfWork, actor: &Actor) -> Result
 /// Different for each patient, and the same at each first start.
 fn chart(number: i32, (first, last, gender): &(&str, &str, Gender)) -> Chart {
     let word = |text: &str| fold(text).replace([' ', '\''], "");
-    let born = NaiveDate::from_ymd_opt(1941 + number * 37 % 74, 1 + (number * 7 % 12) as u32, 1 + (number * 11 % 28) as u32);
+    let born = NaiveDate::from_ymd_opt(
+        1941 + number * 37 % 74,
+        1 + (number * 7 % 12) as u32,
+        1 + (number * 11 % 28) as u32,
+    );
     let some = |text: &str| Some(text.to_owned());
     let every = |n: i32, text: &str| (number % n == 1).then(|| text.to_owned());
     Chart {

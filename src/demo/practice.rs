@@ -92,7 +92,8 @@ pub async fn build(unit: &UnitOfWork) -> Result<Practice> {
     for offer in OFFERS {
         services.push(unit.insert(row(unit, &offer)).await?);
     }
-    let location = add_location(unit, "Main street", LocationKind::Clinic, "Hauptstraße 12, 10827 Berlin").await?;
+    let location =
+        add_location(unit, "Main street", LocationKind::Clinic, "Hauptstraße 12, 10827 Berlin").await?;
     add_location(unit, "Video", LocationKind::Online, "By link, sent with the confirmation").await?;
     let mut rooms = Vec::new();
     for (name, kind) in ROOMS {
@@ -132,7 +133,12 @@ fn row(unit: &UnitOfWork, offer: &Offer) -> service::ActiveModel {
     }
 }
 
-async fn add_location(unit: &UnitOfWork, name: &str, kind: LocationKind, address: &str) -> Result<LocationId> {
+async fn add_location(
+    unit: &UnitOfWork,
+    name: &str,
+    kind: LocationKind,
+    address: &str,
+) -> Result<LocationId> {
     let id = unit.id::<LocationId>();
     unit.insert(location::ActiveModel {
         id: Set(id),

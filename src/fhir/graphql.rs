@@ -72,7 +72,7 @@ impl From<Report> for ImportFhirPayload {
             skipped: counts.skipped,
             failed: counts.failed,
         };
-        let problem = |Problem { file, entry, reason}: Problem| ImportProblem { file, entry, reason };
+        let problem = |Problem { file, entry, reason }: Problem| ImportProblem { file, entry, reason };
         Self {
             counts: report.by_type.into_iter().map(count).collect(),
             problems: report.problems.into_iter().map(problem).collect(),
@@ -89,7 +89,11 @@ impl FhirMutation {
     /// Takes patients, practitioners, places and encounters from a FHIR R4 text, all of it or, on an error, nothing.
     /// Entries that cannot be read are listed as problems and stop nothing else. Repeating it changes nothing.
     #[graphql(directive = requires::apply(Permission::ImportData))]
-    async fn import_fhir(&self, ctx: &Context<'_>, input: ImportFhirInput) -> Result<Option<ImportFhirPayload>> {
+    async fn import_fhir(
+        &self,
+        ctx: &Context<'_>,
+        input: ImportFhirInput,
+    ) -> Result<Option<ImportFhirPayload>> {
         if input.bundle.len() > MAX_BUNDLE {
             return Err(Error::invalid("bundle", format!("At most {MAX_BUNDLE} bytes.")).into());
         }

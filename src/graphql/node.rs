@@ -10,10 +10,13 @@ use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::error::Error;
 use crate::id::{
-    self, AppointmentId, AuthSessionId, LocationId, MembershipId, RoomId, ServiceId, TypedId, WorkspaceId,
+    self, AppointmentId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId, RoomId,
+    ServiceId, TypedId, WorkspaceId,
 };
 use crate::location::entity as location;
 use crate::member::entity as member;
+use crate::patient::entity as patient;
+use crate::patient::family_history;
 use crate::room::entity as room;
 use crate::service::entity as service;
 use crate::workspace::entity as workspace;
@@ -29,6 +32,8 @@ pub enum Node {
     Location(location::ModelEx),
     Room(room::ModelEx),
     Appointment(Box<appointment::ModelEx>),
+    Patient(patient::ModelEx),
+    FamilyHistoryEntry(family_history::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -78,6 +83,8 @@ pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         LocationId::PREFIX => call.load(LocationId(uuid)).await?.map(Node::Location),
         RoomId::PREFIX => call.load(RoomId(uuid)).await?.map(Node::Room),
         AppointmentId::PREFIX => call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment),
+        PatientId::PREFIX => call.load(PatientId(uuid)).await?.map(Node::Patient),
+        FamilyHistoryId::PREFIX => call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry),
         _ => None,
     })
 }

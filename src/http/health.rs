@@ -39,6 +39,7 @@ async fn is_migrated(db: &Database) -> Result<bool> {
     let sql = "SELECT version FROM seaql_migrations";
     let rows = tx.query_all_raw(Statement::from_string(tx.get_database_backend(), sql)).await?;
     tx.rollback().await?;
-    let applied = rows.iter().map(|row| row.try_get::<String>("", "version")).collect::<Result<HashSet<_>, _>>()?;
+    let applied =
+        rows.iter().map(|row| row.try_get::<String>("", "version")).collect::<Result<HashSet<_>, _>>()?;
     Ok(Migrator::migrations().iter().all(|step| applied.contains(step.name())))
 }

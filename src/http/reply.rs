@@ -43,7 +43,9 @@ impl Media {
         match (json, response) {
             (0, 0) => None,
             // A wildcard alone means any client at all, and those read plain JSON.
-            (json, response) if response > json || (named && response == json && response > 0 && first(&ranges)) => {
+            (json, response)
+                if response > json || (named && response == json && response > 0 && first(&ranges)) =>
+            {
                 Some(Self::GraphqlResponse)
             }
             (0, _) => Some(Self::GraphqlResponse),

@@ -113,9 +113,9 @@ async fn decode(parts: &Parts, body: Body) -> Result<async_graphql::Request, Ref
                 let message = "Send the request as application/json.";
                 return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
             }
-            let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| {
-                refusal(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB.")
-            })?;
+            let bytes = to_bytes(body, MAX_BODY)
+                .await
+                .map_err(|_| refusal(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB."))?;
             from_body(&bytes)?
         }
         Method::GET => from_query(parts.uri.query().unwrap_or_default())?,
@@ -152,7 +152,9 @@ fn from_query(text: &str) -> Result<Parameters, Refusal> {
         axum::extract::Query::<QueryString>::try_from_uri(&uri).map_err(|_| not_parameters())?;
     let object = |text: Option<String>| {
         text.filter(|text| !text.is_empty())
-            .map(|text| serde_json::from_str::<Option<Map<String, Value>>>(&text).map_err(|_| not_parameters()))
+            .map(|text| {
+                serde_json::from_str::<Option<Map<String, Value>>>(&text).map_err(|_| not_parameters())
+            })
             .transpose()
             .map(Option::flatten)
     };
@@ -165,7 +167,8 @@ fn from_query(text: &str) -> Result<Parameters, Refusal> {
 }
 
 fn not_parameters() -> Refusal {
-    let message = "Expected the parameters query, operationName, and variables and extensions as JSON objects.";
+    let message =
+        "Expected the parameters query, operationName, and variables and extensions as JSON objects.";
     refusal(StatusCode::BAD_REQUEST, message)
 }
 

@@ -40,7 +40,8 @@ impl Answer {
 }
 
 async fn send(app: &TestApp, request: axum::http::request::Builder, body: impl Into<Body>) -> Answer {
-    let response: Response = router(app.app.clone()).oneshot(request.body(body.into()).unwrap()).await.unwrap();
+    let response: Response =
+        router(app.app.clone()).oneshot(request.body(body.into()).unwrap()).await.unwrap();
     let (head, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
     let body = serde_json::from_slice(&bytes).unwrap_or(Json::String(String::from_utf8_lossy(&bytes).into()));
@@ -158,7 +159,11 @@ async fn what_is_not_a_graphql_request_is_refused_with_a_graphql_error() {
         let shown = body.chars().take(40).collect::<String>();
         let answer = send(&app, request, body).await;
         assert_eq!((answer.status, answer.code()), (status, "BAD_USER_INPUT"), "{shown}");
-        assert_eq!(answer.body["errors"][0]["extensions"]["requestId"], answer.header("x-request-id"), "{shown}");
+        assert_eq!(
+            answer.body["errors"][0]["extensions"]["requestId"],
+            answer.header("x-request-id"),
+            "{shown}"
+        );
         assert!(answer.body.get("data").is_none(), "{shown}");
     }
     let answer = send(&app, Request::get("/nothing"), "").await;
@@ -229,7 +234,10 @@ async fn serve(app: &TestApp) -> SocketAddr {
     address
 }
 
-async fn connect(address: SocketAddr, protocol: &str) -> Result<Socket, tokio_tungstenite::tungstenite::Error> {
+async fn connect(
+    address: SocketAddr,
+    protocol: &str,
+) -> Result<Socket, tokio_tungstenite::tungstenite::Error> {
     let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
     Ok(tokio_tungstenite::connect_async(request).await?.0)

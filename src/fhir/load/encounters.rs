@@ -75,7 +75,8 @@ impl Load<'_> {
         for record in records {
             keys.push(self.hash("appointments.external_id", &record.source_id).await?);
         }
-        let query = self.actor.find::<entity::Entity>().filter(entity::Column::ExternalKey.is_in(keys.clone()));
+        let query =
+            self.actor.find::<entity::Entity>().filter(entity::Column::ExternalKey.is_in(keys.clone()));
         let existing: HashMap<_, _> = query
             .all(&**self.unit)
             .await?
@@ -130,7 +131,9 @@ impl Load<'_> {
         let (mut people, mut places, mut patients) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
             let links = [Some(&record.patient), record.practitioner.as_ref(), record.place.as_ref()];
-            for (kind, name) in links.into_iter().flatten().filter_map(|link| Some((kind_of(link), name_of(link)?))) {
+            for (kind, name) in
+                links.into_iter().flatten().filter_map(|link| Some((kind_of(link), name_of(link)?)))
+            {
                 match kind {
                     Kind::Patient if !self.known.patients.contains_key(name) => patients.push(name),
                     Kind::Practitioner if !self.known.practitioners.contains_key(name) => people.push(name),
@@ -153,7 +156,8 @@ impl Load<'_> {
         }
         for names in places.chunks(CHUNK) {
             let keys = names.iter().map(|(kind, name)| place_key(*kind, name));
-            let query = self.actor.find::<location::Entity>().filter(location::Column::ExternalId.is_in(keys));
+            let query =
+                self.actor.find::<location::Entity>().filter(location::Column::ExternalId.is_in(keys));
             let found: HashMap<_, _> = query
                 .all(&**self.unit)
                 .await?
@@ -171,7 +175,8 @@ impl Load<'_> {
 
     /// Where the encounter belongs; without its patient it belongs nowhere.
     async fn ends(&mut self, record: &EncounterRecord) -> Result<Option<Ends>> {
-        let Some(patient) = name_of(&record.patient).and_then(|name| self.known.patients.get(name)).copied() else {
+        let Some(patient) = name_of(&record.patient).and_then(|name| self.known.patients.get(name)).copied()
+        else {
             let reason = "Encounter.subject: a patient of this or an earlier import was expected";
             self.failed(Kind::Encounter, &record.source_id, reason);
             return Ok(None);
@@ -268,7 +273,8 @@ impl Load<'_> {
         cipher: &PatientCipher,
         before: &Model,
     ) -> Result<bool> {
-        let said = before.reason.as_ref().map(|sealed| cipher.open(before.id, "reason", sealed)).transpose()?;
+        let said =
+            before.reason.as_ref().map(|sealed| cipher.open(before.id, "reason", sealed)).transpose()?;
         let same = (before.starts_at, before.ends_at) == (record.starts_at, record.ends_at)
             && before.status == status(record.status)
             && before.appointment_type == appointment_type(record.appointment_type)

@@ -80,7 +80,11 @@ impl Load<'_> {
         Ok(row)
     }
 
-    async fn update_member(&mut self, record: &PractitionerRecord, before: &member::Model) -> Result<MembershipId> {
+    async fn update_member(
+        &mut self,
+        record: &PractitionerRecord,
+        before: &member::Model,
+    ) -> Result<MembershipId> {
         let id = before.id;
         let title = record.title.clone().or_else(|| before.title.clone());
         let specialization = record.specialty.clone().or_else(|| before.specialization.clone());
@@ -157,7 +161,9 @@ impl Load<'_> {
             .find::<patient::Entity>()
             .filter(patient::Column::ExternalIdHash.is_in(names.keys().cloned()));
         let rows = query.all(&**self.unit).await?;
-        let named = rows.into_iter().filter_map(|row| Some((names.get(row.external_id_hash.as_ref()?)?.clone(), row)));
+        let named = rows
+            .into_iter()
+            .filter_map(|row| Some((names.get(row.external_id_hash.as_ref()?)?.clone(), row)));
         Ok(named.collect())
     }
 
@@ -167,7 +173,10 @@ impl Load<'_> {
 
     async fn update_patient(&mut self, record: &PatientRecord, row: patient::Model) -> Result<PatientId> {
         let id = row.id;
-        let edit = |patient: &mut NewPatient| fill(&mut patient.chart, record);
+        let edit = |patient: &mut NewPatient| {
+            fill(&mut patient.chart, record);
+            Ok(())
+        };
         let changed = commands::update_in(self.app, self.unit, self.actor, row, edit).await?;
         self.count(Kind::Patient, if changed { Outcome::Updated } else { Outcome::Unchanged });
         Ok(id)

@@ -74,7 +74,8 @@ impl Load<'_> {
             ..Default::default()
         };
         let row = self.unit.insert(row).await?;
-        self.unit.record(Event::by(self.actor, AuditKind::Write, "location.created").on(id).because("import"));
+        self.unit
+            .record(Event::by(self.actor, AuditKind::Write, "location.created").on(id).because("import"));
         self.count(record.resource, Outcome::Created);
         Ok(row)
     }
@@ -101,7 +102,8 @@ impl Load<'_> {
         row.address = Set(after.address);
         row.details = Set(after.details);
         self.unit.update(row).await?;
-        self.unit.record(Event::by(self.actor, AuditKind::Write, "location.updated").on(id).because("import"));
+        self.unit
+            .record(Event::by(self.actor, AuditKind::Write, "location.updated").on(id).because("import"));
         self.count(record.resource, Outcome::Updated);
         Ok(id)
     }
