@@ -58,8 +58,7 @@ impl TestDatabase {
     }
 
     async fn connect_as(&self, url: &str) -> Database {
-        let pool =
-            PoolOptions { acquire_timeout: std::time::Duration::from_secs(60), ..PoolOptions::default() };
+        let pool = PoolOptions { acquire_timeout: std::time::Duration::from_secs(60), ..PoolOptions::default() };
         connect(url, &pool).await.expect("the test's database answers")
     }
 }
