@@ -38,7 +38,12 @@ pub struct Accounts {
 
 /// Fills the two demo workspaces, unless they are there.
 pub async fn fill(app: &App) -> Result<Accounts> {
-    let password = password(&app.config.data_dir).map_err(Error::internal)?;
+    let file = app.config.data_dir.join("demo-password");
+    if !file.exists() && exists(app, SLUG).await? {
+        let what = format!("the demo is there, but the file with its password, {}, is not", file.display());
+        return Err(Error::conflict(what));
+    }
+    let password = password(&file).map_err(Error::internal)?;
     for slug in [SLUG, SOUTH_SLUG] {
         if !exists(app, slug).await? {
             let secret = SecretString::from(password.as_str().to_owned());
@@ -114,9 +119,8 @@ async fn create(app: &App, slug: &str, password_hash: &str) -> Result<()> {
 }
 
 /// The password of the data folder's demo: made once, readable by the folder's owner only.
-fn password(folder: &Path) -> io::Result<Zeroizing<String>> {
-    let file = folder.join("demo-password");
-    match std::fs::read_to_string(&file) {
+fn password(file: &Path) -> io::Result<Zeroizing<String>> {
+    match std::fs::read_to_string(file) {
         Ok(text) => return Ok(Zeroizing::new(text.trim().to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),

@@ -26,12 +26,20 @@ pub struct Import {
     known: Known,
 }
 
-/// Where the resources of the import are, by their id in the source.
-#[derive(Clone, Default)]
+/// Where resources are, by their id in the source.
+#[derive(Default)]
 struct Known {
     locations: HashMap<(Kind, String), LocationId>,
     practitioners: HashMap<String, MembershipId>,
     patients: HashMap<String, PatientId>,
+}
+
+impl Known {
+    fn extend(&mut self, more: Self) {
+        self.locations.extend(more.locations);
+        self.practitioners.extend(more.practitioners);
+        self.patients.extend(more.patients);
+    }
 }
 
 /// The work on one file, inside its transaction.
@@ -40,6 +48,9 @@ struct Load<'a> {
     unit: &'a UnitOfWork,
     actor: &'a Actor,
     file: &'a str,
+    /// What earlier files held.
+    earlier: &'a Known,
+    /// What this file adds.
     known: Known,
     /// The rows of this file's patients, for their keys.
     patients: HashMap<PatientId, Patient>,
@@ -50,7 +61,7 @@ impl Import {
     /// Stores the records of one file; `file` is what problems call it. An error leaves nothing of it behind.
     pub async fn load(&mut self, app: &App, actor: &Actor, file: &str, batch: &Batch) -> Result<Report> {
         actor.require(Permission::ImportData)?;
-        let before = &self.known;
+        let earlier = &self.known;
         let (known, report) = app
             .write(actor, move |unit| async move {
                 let mut load = Load {
@@ -58,7 +69,8 @@ impl Import {
                     unit: &unit,
                     actor,
                     file,
-                    known: before.clone(),
+                    earlier,
+                    known: Known::default(),
                     patients: HashMap::new(),
                     report: batch.report.clone(),
                 };
@@ -69,12 +81,25 @@ impl Import {
                 Ok((load.known, load.report))
             })
             .await?;
-        self.known = known;
+        self.known.extend(known);
         Ok(report)
     }
 }
 
 impl Load<'_> {
+    fn patient(&self, name: &str) -> Option<PatientId> {
+        self.known.patients.get(name).or_else(|| self.earlier.patients.get(name)).copied()
+    }
+
+    fn practitioner(&self, name: &str) -> Option<MembershipId> {
+        self.known.practitioners.get(name).or_else(|| self.earlier.practitioners.get(name)).copied()
+    }
+
+    fn location(&self, kind: Kind, name: &str) -> Option<LocationId> {
+        let key = (kind, name.to_owned());
+        self.known.locations.get(&key).or_else(|| self.earlier.locations.get(&key)).copied()
+    }
+
     fn count(&mut self, kind: Kind, outcome: Outcome) {
         self.report.count(kind.as_str(), outcome);
     }

@@ -16,7 +16,7 @@ use crate::appointment::{occupy, rules};
 use crate::crypto::keys::PatientCipher;
 use crate::error::{Error, Result};
 use crate::fhir::record::{self, EncounterRecord};
-use crate::fhir::{Kind, Link, Outcome};
+use crate::fhir::{Kind, Outcome};
 use crate::id::{AppointmentEventId, AppointmentId, LocationId, MembershipId, PatientId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
@@ -135,11 +135,9 @@ impl Load<'_> {
                 links.into_iter().flatten().filter_map(|link| Some((kind_of(link), name_of(link)?)))
             {
                 match kind {
-                    Kind::Patient if !self.known.patients.contains_key(name) => patients.push(name),
-                    Kind::Practitioner if !self.known.practitioners.contains_key(name) => people.push(name),
-                    Kind::Organization | Kind::Location
-                        if !self.known.locations.contains_key(&(kind, name.to_owned())) =>
-                    {
+                    Kind::Patient if self.patient(name).is_none() => patients.push(name),
+                    Kind::Practitioner if self.practitioner(name).is_none() => people.push(name),
+                    Kind::Organization | Kind::Location if self.location(kind, name).is_none() => {
                         places.push((kind, name));
                     }
                     _ => {}
@@ -175,26 +173,23 @@ impl Load<'_> {
 
     /// Where the encounter belongs; without its patient it belongs nowhere.
     async fn ends(&mut self, record: &EncounterRecord) -> Result<Option<Ends>> {
-        let Some(patient) = name_of(&record.patient).and_then(|name| self.known.patients.get(name)).copied()
-        else {
+        let Some(patient) = name_of(&record.patient).and_then(|name| self.patient(name)) else {
             let reason = "Encounter.subject: a patient of this or an earlier import was expected";
             self.failed(Kind::Encounter, &record.source_id, reason);
             return Ok(None);
         };
-        let find = |link: &Link| name_of(link).and_then(|name| self.known.practitioners.get(name)).copied();
-        let practitioner = match record.practitioner.as_ref().map(find) {
-            Some(Some(id)) => id,
-            Some(None) => {
-                let reason = "Encounter.participant: leads to no known practitioner; left empty";
-                self.remark(Kind::Encounter, &record.source_id, reason);
-                self.nobody().await?
-            }
+        let practitioner = match &record.practitioner {
             None => self.nobody().await?,
+            Some(link) => match name_of(link).and_then(|name| self.practitioner(name)) {
+                Some(id) => id,
+                None => {
+                    let reason = "Encounter.participant: leads to no known practitioner; left empty";
+                    self.remark(Kind::Encounter, &record.source_id, reason);
+                    self.nobody().await?
+                }
+            },
         };
-        let location = record.place.as_ref().map(|link| {
-            let name = name_of(link)?.to_owned();
-            self.known.locations.get(&(kind_of(link), name)).copied()
-        });
+        let location = record.place.as_ref().map(|link| self.location(kind_of(link), name_of(link)?));
         if location == Some(None) {
             let reason = "Encounter.location: leads to no known place; left empty";
             self.remark(Kind::Encounter, &record.source_id, reason);

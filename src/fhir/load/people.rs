@@ -108,8 +108,8 @@ impl Load<'_> {
 
     /// The member who stands for a practitioner that the source does not name; nobody can book there.
     pub(super) async fn nobody(&mut self) -> Result<MembershipId> {
-        if let Some(id) = self.known.practitioners.get(NOT_RECORDED) {
-            return Ok(*id);
+        if let Some(id) = self.practitioner(NOT_RECORDED) {
+            return Ok(id);
         }
         let id = match self.members(std::iter::once(NOT_RECORDED)).await?.remove(NOT_RECORDED) {
             Some(row) => row.id,
