@@ -12,12 +12,12 @@ pub mod node;
 pub mod page;
 pub mod scalars;
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
 
 use crate::config::Config;
 
 /// The executable schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
@@ -27,6 +27,8 @@ pub struct Query(
     crate::location::graphql::LocationQuery,
     crate::room::graphql::RoomQuery,
     crate::appointment::graphql::roots::AppointmentQuery,
+    crate::journal::graphql::JournalQuery,
+    crate::live::graphql::LiveQuery,
 );
 
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
@@ -38,6 +40,10 @@ pub struct Mutation(
     crate::appointment::graphql::roots::AppointmentMutation,
 );
 
+/// Everything that can be followed.
+#[derive(Default, MergedSubscription)]
+pub struct Subscription(crate::live::graphql::LiveSubscription);
+
 /// Selections below selections.
 const MAX_DEPTH: usize = 15;
 /// Points of an operation: a list counts its page size times what is below it.
@@ -45,7 +51,7 @@ const MAX_COMPLEXITY: usize = 20_000;
 
 /// Builds the schema: the same one for the server, the tests and `schema.graphql`.
 pub fn schema(config: &Config) -> Schema {
-    let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(guard::FieldGuard::default())
         .limit_depth(MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)

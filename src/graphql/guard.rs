@@ -108,7 +108,8 @@ fn declared(context: &ExtensionContext<'_>) -> Permissions {
     permissions
 }
 
-fn note_denied(call: &Call, parent: &str, field: &str, permission: Permission) {
+/// Tells the journal that somebody asked for what their role does not permit.
+pub fn note_denied(call: &Call, parent: &str, field: &str, permission: Permission) {
     if let Ok(actor) = call.actor() {
         call.note(
             Event::by(&actor, AuditKind::Denied, "permission.denied")
