@@ -85,3 +85,31 @@ impl Permission {
         }
     }
 }
+
+/// The table as a document: the content of `docs/authorization.md`.
+pub fn document() -> String {
+    use async_graphql::resolver_utils::EnumType;
+    let roles: Vec<Role> = Role::iter().collect();
+    let name =
+        |role: &Role| Role::items().iter().find(|item| item.value == *role).map_or("", |item| item.name);
+    let mut text = String::from(
+        "# Roles and permissions\n\n\
+         Written by `praxis permissions`; a test compares it. A permission is what a field asks for with\n\
+         `@requires(permission:)`. Which rows a role reaches is another matter: a `PATIENT` only ever reaches the own\n\
+         chart, and nobody reaches another workspace. `MANAGE_PLATFORM` belongs to no role: it is a flag on the user,\n\
+         and opens no health data.\n\n| permission |",
+    );
+    for role in &roles {
+        text.push_str(&format!(" {} |", name(role)));
+    }
+    text.push_str("\n|---|");
+    text.push_str(&"---|".repeat(roles.len()));
+    for item in Permission::items() {
+        text.push_str(&format!("\n| {} |", item.name));
+        for role in &roles {
+            text.push_str(if item.value.roles().contains(role) { " ✓ |" } else { " |" });
+        }
+    }
+    text.push('\n');
+    text
+}

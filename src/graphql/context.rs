@@ -42,6 +42,8 @@ struct Seen {
     patients: BTreeMap<PatientId, BTreeSet<(&'static str, &'static str)>>,
     /// Patients that this subscription has told of already.
     told: BTreeSet<PatientId>,
+    /// Fields that were refused: told once for an operation, however many rows they were asked of.
+    denied: BTreeSet<(String, String)>,
     events: Vec<Event>,
 }
 
@@ -128,6 +130,19 @@ impl Call {
     pub fn note_seen(&self, patient: PatientId, table: &'static str, column: &'static str) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.patients.entry(patient).or_default().insert((table, column));
+    }
+
+    /// Remembers that a field was refused.
+    pub(super) fn note_denied(&self, parent: &str, field: &str, permission: Permission) {
+        let Ok(actor) = self.actor() else { return };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.denied.insert((parent.into(), field.into())) {
+            seen.events.push(
+                Event::by(&actor, AuditKind::Denied, "permission.denied")
+                    .with("field", format!("{parent}.{field}"))
+                    .with("permission", format!("{permission:?}")),
+            );
+        }
     }
 
     /// An event that is stored before the answer goes out.

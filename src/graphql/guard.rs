@@ -16,8 +16,6 @@ use async_graphql::{PathSegment, QueryPathSegment, Response, ServerResult, TypeD
 use super::context::Call;
 use super::error::Error;
 use crate::access::permission::Permission;
-use crate::journal::entity::AuditKind;
-use crate::journal::event::Event;
 
 /// The permission that whoever asks for the field must have.
 #[TypeDirective(location = "FieldDefinition", location = "Object")]
@@ -53,7 +51,7 @@ impl Extension for Guard {
         let refused = required.and_then(|permission| {
             let error = call.permits(permission).err()?;
             if matches!(error, crate::error::Error::Forbidden) {
-                note_denied(call, info.parent_type, info.name, permission);
+                call.note_denied(info.parent_type, info.name, permission);
             }
             let mut error = async_graphql::Error::from(Error(error)).into_server_error(position);
             error.path = segments(info.path_node);
@@ -106,17 +104,6 @@ fn declared(context: &ExtensionContext<'_>) -> Permissions {
         }
     }
     permissions
-}
-
-/// Tells the journal that somebody asked for what their role does not permit.
-pub fn note_denied(call: &Call, parent: &str, field: &str, permission: Permission) {
-    if let Ok(actor) = call.actor() {
-        call.note(
-            Event::by(&actor, AuditKind::Denied, "permission.denied")
-                .with("field", format!("{parent}.{field}"))
-                .with("permission", format!("{permission:?}")),
-        );
-    }
 }
 
 fn segments(node: &async_graphql::QueryPathNode<'_>) -> Vec<PathSegment> {

@@ -11,7 +11,6 @@ use crate::access::permission::Permission;
 use crate::error::{Error, Result};
 use crate::graphql::context::{Call, ContextExt};
 use crate::graphql::error::Result as FieldResult;
-use crate::graphql::guard::note_denied;
 
 /// How long a reader waits before the sign-in is checked again. The check itself is cached for a few seconds.
 const CHECK: Duration = Duration::from_secs(1);
@@ -50,7 +49,7 @@ where
 pub fn permit(ctx: &Context<'_>, permission: Permission) -> Result<()> {
     let permitted = ctx.call().permits(permission);
     if matches!(permitted, Err(Error::Forbidden)) {
-        note_denied(ctx.call(), "Subscription", ctx.item.node.name.node.as_str(), permission);
+        ctx.call().note_denied("Subscription", ctx.item.node.name.node.as_str(), permission);
     }
     permitted
 }

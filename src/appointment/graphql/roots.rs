@@ -14,14 +14,14 @@ use crate::appointment::input::{
     AppointmentFilter, AppointmentStatusInput, BookAppointmentInput, CancelAppointmentInput,
     CorrectAppointmentStatusInput, RescheduleAppointmentInput, UpdateAppointmentInput,
 };
-use crate::appointment::queries::{self, Wanted};
+use crate::appointment::queries::{self, FirstOfPatient, Wanted};
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{self, nodes_asked};
 use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
-use crate::id::AppointmentId;
+use crate::id::{AppointmentId, PatientId};
 
 /// The order of a list of appointments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
@@ -283,4 +283,30 @@ async fn conflict(ctx: &Context<'_>, wanted: &Wanted) -> Result<AppointmentConfl
     });
     let conflicts: Result<Vec<_>> = futures::future::join_all(loads).await.into_iter().collect();
     Ok(AppointmentConflict { conflicts: conflicts? })
+}
+
+/// The appointments of one patient of a list: their first pages are read together, in one statement.
+pub async fn of_patient(
+    ctx: &Context<'_>,
+    patient: PatientId,
+    order_by: AppointmentOrder,
+    args: PageArgs,
+) -> Result<List<ModelEx>> {
+    let (call, actor) = (ctx.call(), ctx.actor()?);
+    let descending = order_by == AppointmentOrder::StartsAtDesc;
+    let binding = Binding::new(actor.workspace, "patient.appointments", &(patient, order_by));
+    let page = Page::new(binding, args)?;
+    let filter = AppointmentFilter { patient_id: Some(patient), ..AppointmentFilter::default() };
+    let total = match ctx.look_ahead().field("totalCount").exists() {
+        true => Some(queries::list(&actor, &filter).count(&*call.tx().await?).await?),
+        false => None,
+    };
+    let rows = if page.after.is_none() && page.before.is_none() && !page.backwards {
+        let limit = page.size as u64 + 1;
+        call.load(FirstOfPatient { patient, descending, limit }).await?.unwrap_or_default()
+    } else {
+        let query = page.apply(queries::list(&actor, &filter), &queries::order(descending))?;
+        join::select(query, nodes_asked(ctx), &queries::JOINS, &*call.tx().await?).await?
+    };
+    Ok(page.connect(rows, queries::position, |row| row, total))
 }

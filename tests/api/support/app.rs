@@ -16,8 +16,9 @@ use praxis::config::Config;
 use praxis::crypto::root::RootKeys;
 use praxis::db::Scope;
 use praxis::graphql::endpoint::{Caller, Endpoint};
-use praxis::id::{AuthSessionId, MembershipId, TypedId, UserId, WorkspaceId};
+use praxis::id::{AuthSessionId, MembershipId, PatientId, TypedId, UserId, WorkspaceId};
 use praxis::member::entity::{self as membership, Role};
+use praxis::patient::chart::{Chart, NewPatient};
 use praxis::workspace::commands::NewWorkspace;
 use praxis::workspace::entity::WorkspaceKind;
 use sea_orm::Set;
@@ -128,11 +129,49 @@ impl TestApp {
         self.client(Some(actor))
     }
 
+    /// A patient of the client's workspace.
+    pub async fn patient(&self, client: &Client, first_name: &str, last_name: &str) -> PatientId {
+        let new = NewPatient {
+            chart: Chart { first_name: first_name.into(), last_name: last_name.into(), ..Chart::default() },
+            ..NewPatient::default()
+        };
+        let (app, new) = (&self.app, &new);
+        let actor = client.actor.as_deref().expect("signed in");
+        app.write(actor, move |unit| async move {
+            praxis::patient::commands::create_in(app, &unit, actor, new).await
+        })
+        .await
+        .expect("the patient is created")
+    }
+
+    /// Another node on the same database, with the same keys and nothing in memory.
+    pub async fn another_node(&self) -> TestNode {
+        let secrets = Secrets {
+            root: RootKeys::load(&self.app.config.root_keys_file).expect("the root key"),
+            tokens: TokenKeys::load(&self.app.config.token_keys_file).expect("the token key"),
+        };
+        let db = self.database.connect().await;
+        let app = App::assemble(self.app.config.clone(), self.app.clock.clone(), db, secrets);
+        TestNode { endpoint: Endpoint::new(app.clone()), app }
+    }
+
     /// Somebody who is not signed in.
     pub fn nobody(&self) -> Client {
         self.client(None)
     }
 
+    pub fn client(&self, actor: Option<Actor>) -> Client {
+        Client { endpoint: self.endpoint.clone(), app: self.app.clone(), actor: actor.map(Arc::new) }
+    }
+}
+
+/// A further node of an application under test.
+pub struct TestNode {
+    pub app: Arc<App>,
+    pub endpoint: Endpoint,
+}
+
+impl TestNode {
     pub fn client(&self, actor: Option<Actor>) -> Client {
         Client { endpoint: self.endpoint.clone(), app: self.app.clone(), actor: actor.map(Arc::new) }
     }

@@ -1,0 +1,130 @@
+//! The schema as a product: committed, described, guarded.
+
+use async_graphql::parser::types::TypeKind;
+
+use crate::support::sdl::Sdl;
+
+/// What anybody may call without being signed in, or what only concerns the own sign-in.
+const PUBLIC: [&str; 14] = [
+    "Mutation.signUp",
+    "Mutation.signIn",
+    "Mutation.refreshTokens",
+    "Mutation.acceptInvitation",
+    "Mutation.signOut",
+    "Mutation.signOutEverywhere",
+    "Mutation.switchWorkspace",
+    "Mutation.revokeAuthSession",
+    "Mutation.changePassword",
+    "Query.viewer",
+    "Query.authSessions",
+    "Mutation.requestPasswordReset",
+    "Mutation.resetPassword",
+    "Mutation.verifyEmail",
+];
+
+#[test]
+fn the_committed_schema_is_the_one_that_is_served() {
+    let config = praxis::config::Config::from_sources(None, std::iter::empty()).unwrap();
+    let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql")).unwrap();
+    let served = praxis::graphql::sdl(&config);
+    let difference = committed.lines().zip(served.lines()).find(|(committed, served)| committed != served);
+    assert!(
+        committed == served,
+        "schema.graphql is stale: run `cargo run -- schema > schema.graphql`. First difference: {difference:?}"
+    );
+}
+
+#[test]
+fn every_root_field_is_guarded_or_known_to_be_public() {
+    let sdl = Sdl::load();
+    let mut unguarded = Vec::new();
+    for root in ["Query", "Mutation", "Subscription"] {
+        for field in sdl.fields(root) {
+            let guarded = field.directives.iter().any(|directive| directive.node.name.node == "requires");
+            let name = format!("{root}.{}", field.name.node);
+            if !guarded && !PUBLIC.contains(&name.as_str()) {
+                unguarded.push(name);
+            }
+        }
+    }
+    assert!(unguarded.is_empty(), "{unguarded:?}");
+}
+
+#[test]
+fn everything_in_the_schema_is_described() {
+    let sdl = Sdl::load();
+    let mut missing = Vec::new();
+    for (name, definition) in &sdl.0 {
+        // The engine's own paging types and the fields of a list's envelope describe themselves or not at all.
+        let mut check = |what: String, described: bool| {
+            if !described {
+                missing.push(what);
+            }
+        };
+        check(name.clone(), definition.description.is_some() || matches!(name.as_str(), "Query" | "Mutation"));
+        match &definition.kind {
+            TypeKind::Object(object) => {
+                for field in object.fields.iter().map(|field| &field.node) {
+                    check(format!("{name}.{}", field.name.node), field.description.is_some());
+                    for argument in field.arguments.iter().map(|argument| &argument.node) {
+                        let what = format!("{name}.{}({})", field.name.node, argument.name.node);
+                        // Every mutation's one argument is its input, and the input's type is described.
+                        check(what, argument.description.is_some() || argument.name.node == "input");
+                    }
+                }
+            }
+            TypeKind::InputObject(input) => {
+                for field in input.fields.iter().map(|field| &field.node) {
+                    check(format!("{name}.{}", field.name.node), field.description.is_some());
+                }
+            }
+            TypeKind::Enum(values) => {
+                for value in values.values.iter().map(|value| &value.node) {
+                    check(format!("{name}.{}", value.value.node), value.description.is_some());
+                }
+            }
+            TypeKind::Interface(interface) => {
+                for field in interface.fields.iter().map(|field| &field.node) {
+                    check(format!("{name}.{}", field.name.node), field.description.is_some());
+                }
+            }
+            TypeKind::Scalar | TypeKind::Union(_) => {}
+        }
+    }
+    assert!(missing.is_empty(), "no description: {missing:#?}");
+}
+
+/// The scoped finder is the only way to select a tenant table: no other file calls SeaORM's finders.
+#[test]
+fn tables_are_selected_only_through_the_scoped_finder() {
+    let mut found = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("access/scope.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                for (number, line) in text.lines().enumerate() {
+                    let selects = ["Entity::find()", "Entity::find_by_id(", "::find_by_id(", "Entity::load()", "Query::select()"];
+                    // The window over a scoped query: the one raw select.
+                    let excepted = path.ends_with("appointment/queries.rs") && line.contains("Query::select()");
+                    if selects.iter().any(|select| line.contains(select)) && !excepted {
+                        found.push(format!("{}:{}", path.display(), number + 1));
+                    }
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn the_documented_permissions_are_the_enforced_ones() {
+    let committed = include_str!("../../docs/authorization.md");
+    assert!(
+        committed == praxis::access::permission::document(),
+        "docs/authorization.md is stale: run `cargo run -- permissions > docs/authorization.md`"
+    );
+}
