@@ -13,12 +13,12 @@ pub mod node;
 pub mod page;
 pub mod scalars;
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
 
 use crate::config::Config;
 
 /// The executable schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
@@ -29,6 +29,8 @@ pub struct Query(
     crate::room::graphql::RoomQuery,
     crate::appointment::graphql::roots::AppointmentQuery,
     crate::patient::graphql::roots::PatientQuery,
+    crate::journal::graphql::JournalQuery,
+    crate::live::graphql::LiveQuery,
 );
 
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
@@ -41,9 +43,13 @@ pub struct Mutation(
     crate::patient::graphql::roots::PatientMutation,
 );
 
+/// Everything that can be followed.
+#[derive(Default, MergedSubscription)]
+pub struct Subscription(crate::live::graphql::LiveSubscription);
+
 /// Builds the schema: the same one for the server, the tests and `schema.graphql`.
 pub fn schema(config: &Config) -> Schema {
-    let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(guard::FieldGuard::default())
         .limit_recursive_depth(32)
         .limit_directives(20)

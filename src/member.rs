@@ -1,4 +1,3 @@
 //! Members: who belongs to a workspace, and in which role.
 
 pub mod entity;
-pub mod graphql;

@@ -10,7 +10,7 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, Field, FragmentDefinition, Selection, SelectionSet,
 };
 use async_graphql::{Name, Positioned};
-use async_graphql::{Value as ConstValue};
+use async_graphql_value::{ConstValue, Value};
 
 use super::document::Refusal;
 use super::error::Code;
