@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keys::Keys;
 use crate::db::tx::Tx;
-use crate::db::{Database, Scope};
+use crate::db::{Database, Engine, Scope};
 use crate::error::{Error, Result};
 use crate::id::{IdempotencyKeyId, TypedId, UserId};
 use crate::journal::append::append;
@@ -26,6 +26,8 @@ use crate::journal::writer::Writer;
 use crate::live::Hub;
 use crate::mail::{FolderOutbox, Mailer};
 use crate::patient::directory::Directories;
+use crate::live::bus::Bus;
+use crate::live::feed::Feeds;
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -38,11 +40,14 @@ pub struct App {
     pub keys: Keys,
     pub journal: Writer,
     pub hub: Hub,
+    pub feeds: Feeds,
     pub passwords: Passwords,
     pub tokens: AccessTokens,
     pub sessions: Sessions,
     pub mailer: Arc<dyn Mailer>,
     pub directories: Directories,
+    /// Held for its tasks, which end with the application.
+    _bus: Option<Bus>,
 }
 
 /// The secrets that a process starts with.
@@ -67,8 +72,11 @@ impl App {
         mailer: Arc<dyn Mailer>,
     ) -> Arc<Self> {
         let hub = Hub::default();
+        let bus = (db.engine() == Engine::Postgres).then(|| Bus::start(&config.database_url, &hub));
         Arc::new(Self {
-            journal: Writer::start(db.clone(), clock.clone(), hub.clone()),
+            journal: Writer::start(db.clone(), clock.clone()),
+            feeds: Feeds::new(db.clone(), hub.clone()),
+            _bus: bus,
             keys: Keys::new(secrets.root),
             passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod context;
+pub mod cost;
 pub mod document;
 pub mod endpoint;
 pub mod error;
@@ -12,12 +13,12 @@ pub mod node;
 pub mod page;
 pub mod scalars;
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
 
 use crate::config::Config;
 
 /// The executable schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
@@ -31,6 +32,8 @@ pub struct Query(
     crate::location::graphql::LocationQuery,
     crate::room::graphql::RoomQuery,
     crate::appointment::graphql::roots::AppointmentQuery,
+    crate::journal::graphql::JournalQuery,
+    crate::live::graphql::LiveQuery,
 );
 
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
@@ -47,17 +50,14 @@ pub struct Mutation(
     crate::fhir::graphql::FhirMutation,
 );
 
-/// Selections below selections.
-const MAX_DEPTH: usize = 15;
-/// Points of an operation: a list counts its page size times what is below it.
-const MAX_COMPLEXITY: usize = 20_000;
+/// Everything that can be followed.
+#[derive(Default, MergedSubscription)]
+pub struct Subscription(crate::live::graphql::LiveSubscription);
 
 /// Builds the schema: the same one for the server, the tests and `schema.graphql`.
 pub fn schema(config: &Config) -> Schema {
-    let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(guard::FieldGuard::default())
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
         .limit_recursive_depth(32)
         .limit_directives(20)
         .limit_aliases(30);

@@ -40,6 +40,17 @@ pub fn decode(text: &str) -> Option<(&str, Uuid)> {
     Some((prefix, Uuid::from_slice(&bits[4..]).ok()?))
 }
 
+/// The `TypeID` of a row, when rows of the table have one.
+pub fn text(table: &str, id: Uuid) -> Option<String> {
+    let (prefix, _) = PREFIXES.iter().find(|(_, name)| *name == table)?;
+    Some(encode(prefix, id))
+}
+
+/// The table that a type prefix belongs to.
+pub fn table(prefix: &str) -> Option<&'static str> {
+    PREFIXES.iter().find(|(name, _)| *name == prefix).map(|(_, table)| *table)
+}
+
 /// An id of one table.
 pub trait TypedId: Copy + Eq + std::hash::Hash + Send + Sync + 'static {
     /// The type prefix of the `TypeID`.

@@ -30,6 +30,14 @@ pub struct Identity {
     pub actor: Option<Arc<Actor>>,
 }
 
+impl Identity {
+    /// Whom a token of this sign-in names: what a long-lived operation is checked by again.
+    pub fn subject(&self) -> Subject {
+        let seat = self.actor.as_ref().and_then(|actor| Some((actor.workspace, actor.membership?)));
+        Subject { user: self.user, session: self.session, seat }
+    }
+}
+
 /// Recently checked sign-ins.
 pub struct Sessions(Cache<AuthSessionId, Arc<Checked>>);
 

@@ -10,6 +10,7 @@ use futures::stream::{BoxStream, StreamExt};
 
 use super::batch::drive;
 use super::context::Call;
+use super::cost;
 use super::document::Documents;
 use super::error::{self, Code};
 use super::{Schema, error::Error};
@@ -103,6 +104,8 @@ impl Endpoint {
         let document = self
             .documents
             .parse(&request.query)
+            .map_err(|refusal| Box::new(error::refuse(refusal.code, refusal.message)))?;
+        cost::check(&document, &request.variables)
             .map_err(|refusal| Box::new(error::refuse(refusal.code, refusal.message)))?;
         request.set_parsed_query((*document).clone());
         Ok(request)

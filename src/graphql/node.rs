@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 
-use super::context::ContextExt;
+use super::context::{Call, ContextExt};
 use super::error::Result;
 use super::guard::requires;
 use crate::access::entity::auth_session;
@@ -10,9 +10,10 @@ use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::error::Error;
 use crate::id::{
-    self, AppointmentId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId, RoomId,
+    self, AppointmentId, AuditEventId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId, RoomId,
     ServiceId, TypedId, WorkspaceId,
 };
+use crate::journal::entity as audit_event;
 use crate::location::entity as location;
 use crate::member::entity as member;
 use crate::patient::entity as patient;
@@ -34,6 +35,7 @@ pub enum Node {
     Appointment(Box<appointment::ModelEx>),
     Patient(patient::ModelEx),
     FamilyHistoryEntry(family_history::ModelEx),
+    AuditEvent(audit_event::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -51,11 +53,11 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The id of any object.")] id: ID,
     ) -> Result<Option<Node>> {
-        find(ctx, &id).await
+        Ok(find(ctx.call(), &id).await?)
     }
 
     /// The objects with these ids, in the same order; null for each that you may not see.
-    #[graphql(directive = requires::apply(Permission::ReadWorkspace), complexity = "ids.len() * child_complexity")]
+    #[graphql(directive = requires::apply(Permission::ReadWorkspace))]
     async fn nodes(
         &self,
         ctx: &Context<'_>,
@@ -64,27 +66,45 @@ impl NodeQuery {
         if ids.len() > MAX_NODES {
             return Err(Error::invalid_argument("ids", format!("At most {MAX_NODES} ids.")).into());
         }
-        let found = futures::future::join_all(ids.iter().map(|id| find(ctx, id))).await;
-        found.into_iter().collect()
+        let found = futures::future::join_all(ids.iter().map(|id| find(ctx.call(), id))).await;
+        Ok(found.into_iter().collect::<crate::error::Result<_>>()?)
     }
 }
 
 /// The object with this id, under the rights of whoever asks.
-pub async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
     let Some((prefix, uuid)) = id::decode(id) else {
-        return Err(Error::invalid_argument("id", "This is not an id.").into());
+        return Err(Error::invalid_argument("id", "This is not an id."));
     };
-    let call = ctx.call();
+    let may = |permission| call.permits(permission).is_ok();
     Ok(match prefix {
-        WorkspaceId::PREFIX => call.load(WorkspaceId(uuid)).await?.map(Node::Workspace),
-        MembershipId::PREFIX => call.load(MembershipId(uuid)).await?.map(Node::Member),
+        WorkspaceId::PREFIX if may(Permission::ReadWorkspace) => {
+            call.load(WorkspaceId(uuid)).await?.map(Node::Workspace)
+        }
+        MembershipId::PREFIX if may(Permission::ReadMembers) => {
+            call.load(MembershipId(uuid)).await?.map(Node::Member)
+        }
+        // Anybody's own sign-ins.
         AuthSessionId::PREFIX => call.load(AuthSessionId(uuid)).await?.map(Node::AuthSession),
-        ServiceId::PREFIX => call.load(ServiceId(uuid)).await?.map(Node::Service),
-        LocationId::PREFIX => call.load(LocationId(uuid)).await?.map(Node::Location),
-        RoomId::PREFIX => call.load(RoomId(uuid)).await?.map(Node::Room),
-        AppointmentId::PREFIX => call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment),
-        PatientId::PREFIX => call.load(PatientId(uuid)).await?.map(Node::Patient),
-        FamilyHistoryId::PREFIX => call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry),
+        ServiceId::PREFIX if may(Permission::ReadPractice) => {
+            call.load(ServiceId(uuid)).await?.map(Node::Service)
+        }
+        LocationId::PREFIX if may(Permission::ReadPractice) => {
+            call.load(LocationId(uuid)).await?.map(Node::Location)
+        }
+        RoomId::PREFIX if may(Permission::ReadPractice) => call.load(RoomId(uuid)).await?.map(Node::Room),
+        AppointmentId::PREFIX if may(Permission::ReadAppointments) => {
+            call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment)
+        }
+        PatientId::PREFIX if may(Permission::ReadPatients) => {
+            call.load(PatientId(uuid)).await?.map(Node::Patient)
+        }
+        FamilyHistoryId::PREFIX if may(Permission::ReadClinical) => {
+            call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry)
+        }
+        AuditEventId::PREFIX if may(Permission::ReadAudit) => {
+            call.load(AuditEventId(uuid)).await?.map(Node::AuditEvent)
+        }
         _ => None,
     })
 }

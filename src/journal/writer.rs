@@ -2,6 +2,8 @@
 //!
 //! Whoever hands in events waits until they are stored. A lone request pays for its own commit; requests
 //! that arrive while one commit runs share the next one, without any delay timer.
+//!
+//! It hints nobody: those who follow a workspace wait for its changes, which business transactions record.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +15,6 @@ use crate::clock::Clock;
 use crate::db::{Database, Scope};
 use crate::error::{Error, Result};
 use crate::id::WorkspaceId;
-use crate::live::Hub;
 
 /// The most requests that share one commit.
 const GROUP: usize = 32;
@@ -29,12 +30,12 @@ struct Job {
 
 impl Writer {
     /// Starts the writer; it ends when the last handle is dropped.
-    pub fn start(db: Database, clock: Clock, hub: Hub) -> Self {
+    pub fn start(db: Database, clock: Clock) -> Self {
         let (sender, mut jobs) = mpsc::channel(1024);
         tokio::spawn(async move {
             let mut group = Vec::with_capacity(GROUP);
             while jobs.recv_many(&mut group, GROUP).await > 0 {
-                store(&db, &clock, &hub, std::mem::take(&mut group)).await;
+                store(&db, &clock, std::mem::take(&mut group)).await;
             }
         });
         Self(sender)
@@ -49,7 +50,7 @@ impl Writer {
     }
 }
 
-async fn store(db: &Database, clock: &Clock, hub: &Hub, group: Vec<Job>) {
+async fn store(db: &Database, clock: &Clock, group: Vec<Job>) {
     let mut by_workspace = BTreeMap::<WorkspaceId, Vec<Event>>::new();
     let mut waiting = Vec::with_capacity(group.len());
     for job in group {
@@ -62,25 +63,16 @@ async fn store(db: &Database, clock: &Clock, hub: &Hub, group: Vec<Job>) {
     }
     for done in waiting {
         // A client that went away does not wait any more.
-        let _ = done.send(outcome.as_ref().map(|_| ()).map_err(|_| Error::Unavailable("journal")));
-    }
-    for (workspace, seq) in outcome.unwrap_or_default() {
-        hub.hint(workspace, seq);
+        let _ = done.send(outcome.as_ref().copied().map_err(|_| Error::Unavailable("journal")));
     }
 }
 
 /// One transaction for all workspaces of the group, heads taken in the order of their ids.
-async fn commit(
-    db: &Database,
-    clock: &Clock,
-    by_workspace: BTreeMap<WorkspaceId, Vec<Event>>,
-) -> Result<Vec<(WorkspaceId, i64)>> {
+async fn commit(db: &Database, clock: &Clock, by_workspace: BTreeMap<WorkspaceId, Vec<Event>>) -> Result<()> {
     let tx = db.begin_write(Scope::default()).await?;
-    let mut heads = Vec::with_capacity(by_workspace.len());
     for (workspace, events) in by_workspace {
         tx.set_scope(Scope::workspace(workspace)).await?;
-        heads.push((workspace, append(&tx, clock, workspace, events).await?));
+        append(&tx, clock, workspace, events).await?;
     }
-    tx.commit().await?;
-    Ok(heads)
+    tx.commit().await
 }

@@ -7,6 +7,9 @@ use sea_orm::prelude::DateTimeUtc;
 use super::chart::{BloodType, Gender, MaritalStatus, Written, read};
 use super::entity::ModelEx;
 use super::family_history;
+use crate::appointment;
+use crate::appointment::graphql::roots::{AppointmentOrder, of_patient};
+use crate::graphql::page::{List, PageArgs};
 use super::queries::FamilyHistoryOf;
 use crate::access::permission::Permission;
 use crate::crypto::sealed::Sealed;
@@ -193,6 +196,23 @@ impl ModelEx {
     #[graphql(directive = requires::apply(Permission::ReadClinical))]
     async fn notes(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         reveal(ctx, self.id, Field::of(self.id, "notes"), self.notes.as_ref()).await
+    }
+
+    /// The patient's appointments. The first pages of all patients of a list are read together.
+    #[graphql(
+        directive = requires::apply(Permission::ReadAppointments)
+    )]
+    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
+    async fn appointments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "In which order.", default)] order_by: AppointmentOrder,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Option<List<appointment::entity::ModelEx>>> {
+        Ok(Some(of_patient(ctx, self.id, order_by, PageArgs { first, after, last, before }).await?))
     }
 
     /// Illnesses of relatives, in the order in which they were entered.

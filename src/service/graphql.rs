@@ -13,7 +13,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::ArchiveInput;
-use crate::graphql::page::{self, Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::ServiceId;
 
 /// Something the practice offers: how long it takes, what is kept free around it, what it costs.
@@ -128,7 +128,7 @@ impl ServiceQuery {
     }
 
     /// The services on offer, by name.
-    #[graphql(directive = requires::apply(Permission::ReadPractice), complexity = "page_cost(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply(Permission::ReadPractice))]
     #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn services(
         &self,

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
-use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::page::{Binding, List, Page, PageArgs};
 use crate::id::{FamilyHistoryId, PatientId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
@@ -41,7 +41,7 @@ impl PatientPayload {
 
     /// Other patients who may be the same person: the same name and date of birth, e-mail address or telephone
     /// number. At most 20. Families share addresses, so this is a hint and no error.
-    #[graphql(directive = requires::apply(Permission::ReadPatients), complexity = "20 * child_complexity")]
+    #[graphql(directive = requires::apply(Permission::ReadPatients))]
     async fn possible_duplicates(&self, ctx: &Context<'_>) -> Result<Option<Vec<ModelEx>>> {
         Ok(Some(queries::duplicates(ctx.call(), self.0.id).await?))
     }
@@ -79,7 +79,7 @@ impl PatientQuery {
     }
 
     /// The patients of the practice. A search is recorded in the audit trail with the ids that it found.
-    #[graphql(directive = requires::apply(Permission::ReadPatients), complexity = "page_cost(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply(Permission::ReadPatients))]
     #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn patients(
         &self,
@@ -119,7 +119,7 @@ impl PatientQuery {
 
     /// Other patients who may be the same person: the same name and date of birth, e-mail address or telephone
     /// number. At most 20. Null when there is no such patient that you may see.
-    #[graphql(directive = requires::apply(Permission::ReadPatients), complexity = "20 * child_complexity")]
+    #[graphql(directive = requires::apply(Permission::ReadPatients))]
     async fn possible_duplicates(
         &self,
         ctx: &Context<'_>,
