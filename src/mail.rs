@@ -100,7 +100,10 @@ mod tests {
         outbox.send(Uuid::nil(), &mail).await.unwrap();
         let file = folder.path().join("outbox").join(format!("{}.eml", Uuid::nil()));
         let written = std::fs::read_to_string(&file).unwrap();
-        assert!(written.starts_with("To: a@praxis.example  Bcc: b@praxis.example\r\nSubject: Hello\r\n"), "{written}");
+        assert!(
+            written.starts_with("To: a@praxis.example  Bcc: b@praxis.example\r\nSubject: Hello\r\n"),
+            "{written}"
+        );
         assert!(written.ends_with("\r\n\r\nOne\nTwo\r\n"), "{written}");
         #[cfg(unix)]
         {

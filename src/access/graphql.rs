@@ -120,7 +120,9 @@ impl AccessQuery {
     async fn auth_sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
@@ -207,7 +209,8 @@ impl AccessMutation {
         let call = ctx.call();
         let identity = signed_in(call)?;
         let moved =
-            switch_workspace::switch_workspace(ctx.app(), &identity, &call.request, input.workspace_id).await?;
+            switch_workspace::switch_workspace(ctx.app(), &identity, &call.request, input.workspace_id)
+                .await?;
         come_in(call, moved).await
     }
 

@@ -156,7 +156,13 @@ pub async fn change_role(app: &App, actor: &Actor, input: &ChangeMemberRoleInput
 /// Shuts a member out, or lets them in again. Doing it twice is doing it once.
 ///
 /// Who is shut out has no sign-in left in this workspace; an open invitation is void.
-pub async fn set_active(app: &App, actor: &Actor, id: MembershipId, version: i32, active: bool) -> Result<()> {
+pub async fn set_active(
+    app: &App,
+    actor: &Actor,
+    id: MembershipId,
+    version: i32,
+    active: bool,
+) -> Result<()> {
     actor.require(Permission::ManageMembers)?;
 
     let sessions = app

@@ -149,7 +149,9 @@ impl MemberQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Only those with this role.")] role: Option<Role>,
         #[graphql(desc = "Lists inactive and invited members as well.", default)] include_inactive: bool,
-        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
@@ -183,7 +185,11 @@ impl MemberMutation {
 
     /// Changes a member's name, profession and calendar.
     #[graphql(directive = requires::apply(Permission::ManageMembers))]
-    async fn update_member(&self, ctx: &Context<'_>, input: UpdateMemberInput) -> Result<Option<MemberPayload>> {
+    async fn update_member(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateMemberInput,
+    ) -> Result<Option<MemberPayload>> {
         commands::update(ctx.app(), &*ctx.actor()?, &input).await?;
         payload(ctx, input.id).await
     }
@@ -227,7 +233,11 @@ impl MemberMutation {
     /// Inviting the same address again replaces the open invitation. Whether the address has an account with
     /// another practice is not told.
     #[graphql(directive = requires::apply(Permission::ManageMembers))]
-    async fn invite_member(&self, ctx: &Context<'_>, input: InviteMemberInput) -> Result<Option<MemberPayload>> {
+    async fn invite_member(
+        &self,
+        ctx: &Context<'_>,
+        input: InviteMemberInput,
+    ) -> Result<Option<MemberPayload>> {
         let id = commands::invitation::invite(ctx.app(), &*ctx.actor()?, &input).await?;
         payload(ctx, id).await
     }
@@ -243,7 +253,8 @@ impl MemberMutation {
         call.one_secret()?;
         let password = SecretString::from(input.password);
         let workspace_name =
-            commands::invitation::accept(ctx.app(), &call.request, &input.token, &input.name, &password).await?;
+            commands::invitation::accept(ctx.app(), &call.request, &input.token, &input.name, &password)
+                .await?;
         Ok(Some(AcceptInvitationPayload { workspace_name }))
     }
 }

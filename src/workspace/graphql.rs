@@ -202,7 +202,9 @@ impl WorkspaceQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only those in this state.")] status: Option<WorkspaceStatus>,
-        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,

@@ -117,7 +117,11 @@ fn checked(row: ActiveModel) -> Result<ActiveModel> {
     problems.range("noShowGraceMinutes", *row.no_show_grace_minutes.as_ref(), 0..=1_440);
     problems.range("refreshIdleHours", *row.refresh_idle_hours.as_ref(), 1..=8_784);
     let idle = *row.refresh_idle_hours.as_ref();
-    problems.range("refreshAbsoluteHours", *row.refresh_absolute_hours.as_ref(), idle.clamp(1, 8_784)..=8_784);
+    problems.range(
+        "refreshAbsoluteHours",
+        *row.refresh_absolute_hours.as_ref(),
+        idle.clamp(1, 8_784)..=8_784,
+    );
     problems.ok()?;
     Ok(row)
 }
@@ -139,7 +143,8 @@ pub fn check_locale(problems: &mut Problems, field: &str, tag: &str) {
     let mut parts = tag.split('-');
     let language = parts.next().unwrap_or_default();
     let speaks = (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_lowercase());
-    let fits = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let fits =
+        parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
     if !speaks || !fits || tag.len() > 35 {
         problems.add(field, "This is no language tag, such as en or fr-CA.");
     }
@@ -147,7 +152,12 @@ pub fn check_locale(problems: &mut Problems, field: &str, tag: &str) {
 
 pub fn check_slug(problems: &mut Problems, field: &str, slug: &str) {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if slug.is_empty() || slug.len() > 63 || !slug.bytes().all(plain) || slug.starts_with('-') || slug.ends_with('-') {
+    if slug.is_empty()
+        || slug.len() > 63
+        || !slug.bytes().all(plain)
+        || slug.starts_with('-')
+        || slug.ends_with('-')
+    {
         problems.add(field, "1 to 63 lower-case letters, digits and hyphens; no hyphen at either end.");
     }
 }

@@ -139,7 +139,13 @@ pub(super) async fn withdraw(unit: &UnitOfWork, member: MembershipId) -> Result<
     Ok(())
 }
 
-async fn send(app: &App, id: OneTimeTokenId, email: &str, practice: &str, secret: &SecretToken) -> Result<()> {
+async fn send(
+    app: &App,
+    id: OneTimeTokenId,
+    email: &str,
+    practice: &str,
+    secret: &SecretToken,
+) -> Result<()> {
     // After the `#`, the secret stays out of the logs of every server on the way.
     let link = format!("{}/accept-invitation#token={}", app.config.public_url, secret.expose());
     let mail = Mail {
@@ -158,8 +164,7 @@ async fn send(app: &App, id: OneTimeTokenId, email: &str, practice: &str, secret
 }
 
 async fn name_of(db: &impl ConnectionTrait, id: WorkspaceId) -> Result<String> {
-    let found =
-        find_global::<workspace::Entity>().filter(workspace::Column::Id.eq(id)).one(db).await?;
+    let found = find_global::<workspace::Entity>().filter(workspace::Column::Id.eq(id)).one(db).await?;
     Ok(found.ok_or(Error::NotFound)?.name)
 }
 
@@ -187,7 +192,9 @@ pub async fn accept(
         tx.rollback().await?;
         (token, account)
     };
-    let (Some(workspace), Some(member)) = (token.workspace_id, token.membership_id) else { return Err(void()) };
+    let (Some(workspace), Some(member)) = (token.workspace_id, token.membership_id) else {
+        return Err(void());
+    };
     let way = match &account {
         Some(account) => match credentials::check(app, Some(account), password).await? {
             Judgement::Right(proof) => Way::Existing(proof),
