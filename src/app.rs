@@ -27,6 +27,7 @@ use crate::live::Hub;
 use crate::patient::directory::Directories;
 use crate::live::bus::Bus;
 use crate::live::feed::Feeds;
+use crate::mail::{FolderOutbox, Mailer};
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -46,6 +47,7 @@ pub struct App {
     pub directories: Directories,
     /// Held for its tasks, which end with the application.
     _bus: Option<Bus>,
+    pub mailer: Arc<dyn Mailer>,
 }
 
 /// The secrets that a process starts with.
@@ -55,8 +57,20 @@ pub struct Secrets {
 }
 
 impl App {
-    /// Puts the application together on an open, migrated database.
+    /// Puts the application together on an open, migrated database. Mail goes to a folder.
     pub fn assemble(config: Config, clock: Clock, db: Database, secrets: Secrets) -> Arc<Self> {
+        let mailer = Arc::new(FolderOutbox::new(config.data_dir.join("outbox")));
+        Self::assemble_with(config, clock, db, secrets, mailer)
+    }
+
+    /// The same with another way to send mail.
+    pub fn assemble_with(
+        config: Config,
+        clock: Clock,
+        db: Database,
+        secrets: Secrets,
+        mailer: Arc<dyn Mailer>,
+    ) -> Arc<Self> {
         let hub = Hub::default();
         let bus = (db.engine() == Engine::Postgres).then(|| Bus::start(&config.database_url, &hub));
         Arc::new(Self {
@@ -68,6 +82,7 @@ impl App {
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
             directories: Directories::default(),
+            mailer,
             hub,
             config,
             clock,

@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, Interface, Object};
 use super::context::{Call, ContextExt};
 use super::error::Result;
 use super::guard::requires;
+use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::error::Error;
@@ -12,16 +13,22 @@ use crate::journal::entity as audit_event;
 use crate::location::entity as location;
 use crate::room::entity as room;
 use crate::id::{
-    self, AppointmentId, AuditEventId, FamilyHistoryId, LocationId, PatientId, RoomId, ServiceId, TypedId,
+    self, AppointmentId, AuditEventId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId,
+    RoomId, ServiceId, TypedId, WorkspaceId,
 };
 use crate::patient::entity as patient;
 use crate::patient::family_history;
+use crate::member::entity as member;
 use crate::service::entity as service;
+use crate::workspace::entity as workspace;
 
 /// Something with an id that is unique across all types.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The object's id."))]
 pub enum Node {
+    Workspace(workspace::ModelEx),
+    Member(member::ModelEx),
+    AuthSession(auth_session::ModelEx),
     Service(service::ModelEx),
     Location(location::ModelEx),
     Room(room::ModelEx),
@@ -71,6 +78,9 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
     };
     let may = |permission| call.permits(permission).is_ok();
     Ok(match prefix {
+        WorkspaceId::PREFIX => call.load(WorkspaceId(uuid)).await?.map(Node::Workspace),
+        MembershipId::PREFIX => call.load(MembershipId(uuid)).await?.map(Node::Member),
+        AuthSessionId::PREFIX => call.load(AuthSessionId(uuid)).await?.map(Node::AuthSession),
         ServiceId::PREFIX if may(Permission::ReadPractice) => {
             call.load(ServiceId(uuid)).await?.map(Node::Service)
         }

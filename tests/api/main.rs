@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod member;
 mod service;
+mod sign_in;
 mod support;
 mod tables;
+mod workspace;
