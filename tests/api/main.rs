@@ -3,8 +3,10 @@
 
 mod appointment;
 mod member;
+mod schema;
 mod service;
 mod sign_in;
 mod support;
 mod tables;
+mod tenancy;
 mod workspace;
