@@ -17,7 +17,7 @@ use crate::service::entity as service;
 #[graphql(field(name = "id", ty = "ID", desc = "The object's id."))]
 pub enum Node {
     Service(service::ModelEx),
-    Patient(patient::ModelEx),
+    Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
 }
 
@@ -57,7 +57,7 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let call = ctx.call();
     Ok(match prefix {
         ServiceId::PREFIX => call.load(ServiceId(uuid)).await?.map(Node::Service),
-        PatientId::PREFIX => call.load(PatientId(uuid)).await?.map(Node::Patient),
+        PatientId::PREFIX => call.load(PatientId(uuid)).await?.map(|patient| Node::Patient(Box::new(patient))),
         FamilyHistoryId::PREFIX => call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry),
         _ => None,
     })

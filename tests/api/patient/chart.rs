@@ -36,7 +36,8 @@ async fn update(client: &Client, patient: &Json, version: i32, mut change: Json)
 }
 
 async fn age(client: &Client, id: &Json) -> Json {
-    client.ok("query($id: ID!) { patient(id: $id) { age } }", json!({ "id": id })).await["patient"]["age"].clone()
+    client.ok("query($id: ID!) { patient(id: $id) { age } }", json!({ "id": id })).await["patient"]["age"]
+        .clone()
 }
 
 on_both_engines! {

@@ -112,7 +112,8 @@ fn canaries() -> Json {
 }
 
 /// The text of every canary; enum values are words of the schema, all but two.
-const TRACES: [&str; 7] = ["kanarien", "998877665544", "887766554433", "1897-11-23", "1931-07-19", "widowed", "ab_negative"];
+const TRACES: [&str; 7] =
+    ["kanarien", "998877665544", "887766554433", "1897-11-23", "1931-07-19", "widowed", "ab_negative"];
 
 on_both_engines! {
     async fn no_personal_text_is_stored_or_told_in_an_error(on: On) {
@@ -190,7 +191,8 @@ async fn dump(app: &TestApp) -> Vec<u8> {
     let backend = sea_orm::DbBackend::Postgres;
     let names = "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'public'";
     let mut text = String::new();
-    for table in db.writer().query_all_raw(Statement::from_string(backend, names)).await.expect("the tables") {
+    for table in db.writer().query_all_raw(Statement::from_string(backend, names)).await.expect("the tables")
+    {
         let name: String = table.try_get("", "name").expect("a name");
         let rows = format!("SELECT t::text AS row FROM \"{name}\" t");
         for row in db.writer().query_all_raw(Statement::from_string(backend, rows)).await.expect("the rows") {

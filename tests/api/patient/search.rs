@@ -1,7 +1,7 @@
 //! Search, order and paging, on one node and on two.
 
-use praxis::app::{App, Secrets};
 use praxis::access::token::TokenKeys;
+use praxis::app::{App, Secrets};
 use praxis::crypto::root::RootKeys;
 use praxis::graphql::endpoint::Endpoint;
 use serde_json::{Value as Json, json};
@@ -10,7 +10,7 @@ use super::{CREATE, UPDATE, create, named};
 use crate::support::app::{Client, TestApp};
 use crate::support::on_both_engines;
 
-const LIST: &str = "query($search: String, $order: PatientOrder! = NAME, $first: Int, $after: String, $last: Int, \
+const LIST: &str = "query($search: String, $order: PatientOrder! = NAME, $first: Int = null, $after: String, $last: Int = null, \
     $before: String) { patients(search: $search, orderBy: $order, first: $first, after: $after, last: $last, \
     before: $before) { totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } \
     nodes { displayName } } }";
