@@ -33,7 +33,7 @@ pub enum Node {
     Location(location::ModelEx),
     Room(room::ModelEx),
     Appointment(Box<appointment::ModelEx>),
-    Patient(patient::ModelEx),
+    Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
 }
@@ -92,7 +92,7 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
             call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment)
         }
         PatientId::PREFIX if may(Permission::ReadPatients) => {
-            call.load(PatientId(uuid)).await?.map(Node::Patient)
+            call.load(PatientId(uuid)).await?.map(Box::new).map(Node::Patient)
         }
         FamilyHistoryId::PREFIX if may(Permission::ReadClinical) => {
             call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry)

@@ -4,6 +4,7 @@
 mod appointment;
 mod member;
 mod schema;
+mod patient;
 mod service;
 mod sign_in;
 mod support;
