@@ -7,16 +7,15 @@
 use async_graphql::Lookahead;
 use sea_orm::sea_query::{Alias, IntoIden};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Iden, Iterable, JoinType, QueryResult,
-    QuerySelect, RelationDef, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Iden, Iterable, JoinType,
+    QueryResult, QuerySelect, RelationDef, Select,
 };
 
 use sea_orm::prelude::BelongsTo;
 
 use crate::error::Result;
 
-type Attach<E> =
-    Box<dyn Fn(&mut <E as EntityTrait>::ModelEx, &QueryResult, &str) -> Result<(), DbErr> + Send + Sync>;
+type Attach<E> = Box<dyn Fn(&mut <E as EntityTrait>::ModelEx, &QueryResult, &str) -> Result<(), DbErr> + Send + Sync>;
 type Columns<E> = Box<dyn Fn(Select<E>, &str) -> Select<E> + Send + Sync>;
 
 /// A to-one relation that can be joined.
@@ -107,8 +106,7 @@ where
         .collect();
     let mut query = query;
     for (alias, join) in &asked {
-        query =
-            query.join_as(JoinType::LeftJoin, join.relation.clone(), Alias::new(alias.as_str()).into_iden());
+        query = query.join_as(JoinType::LeftJoin, join.relation.clone(), Alias::new(alias.as_str()).into_iden());
         query = (join.columns)(query, alias);
     }
     let statement = db.get_database_backend().build(&sea_orm::QueryTrait::into_query(query));

@@ -9,9 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select, Value,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -134,11 +132,7 @@ impl Page {
     }
 
     /// Restricts and orders the query to this page, with one row more to know whether there are others.
-    pub fn apply<E: EntityTrait>(
-        &self,
-        query: Select<E>,
-        columns: &[(E::Column, Order)],
-    ) -> Result<Select<E>> {
+    pub fn apply<E: EntityTrait>(&self, query: Select<E>, columns: &[(E::Column, Order)]) -> Result<Select<E>> {
         let mut query = query;
         if let Some(position) = &self.after {
             query = query.filter(beyond(columns, position, false)?);
