@@ -68,6 +68,7 @@ on_both_engines! {
     async fn the_platform_closes_and_opens_workspaces(on: On) {
         let app = TestApp::new(on).await;
         let owner = app.sign_up("owner@north.example", "north").await;
+        app.advance(1);
         app.sign_up("operator@platform.example", "platform").await;
         let id = app.get(Some(&owner.access), "{ workspace { id } }", json!({})).await["workspace"]["id"].clone();
         let close = json!({ "input": { "workspaceId": id, "reason": "Unpaid" } });

@@ -259,7 +259,7 @@ pub fn event_of(
     }
 }
 
-/// Every id of a type is somebody's, so this one is nobody's: for looking up the seats of an unknown account.
+/// An id that no account has: an unknown account's seats are looked up like anybody's.
 pub fn nobody() -> UserId {
     UserId::from_uuid(Uuid::nil())
 }
