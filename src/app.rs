@@ -24,10 +24,10 @@ use crate::journal::append::append;
 use crate::journal::event::{Event, SYSTEM_CHAIN};
 use crate::journal::writer::Writer;
 use crate::live::Hub;
-use crate::mail::{FolderOutbox, Mailer};
 use crate::patient::directory::Directories;
 use crate::live::bus::Bus;
 use crate::live::feed::Feeds;
+use crate::mail::{FolderOutbox, Mailer};
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -44,10 +44,10 @@ pub struct App {
     pub passwords: Passwords,
     pub tokens: AccessTokens,
     pub sessions: Sessions,
-    pub mailer: Arc<dyn Mailer>,
     pub directories: Directories,
     /// Held for its tasks, which end with the application.
     _bus: Option<Bus>,
+    pub mailer: Arc<dyn Mailer>,
 }
 
 /// The secrets that a process starts with.
@@ -81,8 +81,8 @@ impl App {
             passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
-            mailer,
             directories: Directories::default(),
+            mailer,
             hub,
             config,
             clock,

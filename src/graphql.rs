@@ -24,29 +24,29 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 #[derive(Default, MergedObject)]
 pub struct Query(
     node::NodeQuery,
-    crate::access::graphql::AccessQuery,
-    crate::workspace::graphql::WorkspaceQuery,
-    crate::member::graphql::MemberQuery,
-    crate::patient::graphql::roots::PatientQuery,
-    crate::service::graphql::ServiceQuery,
     crate::location::graphql::LocationQuery,
     crate::room::graphql::RoomQuery,
     crate::appointment::graphql::roots::AppointmentQuery,
+    crate::patient::graphql::roots::PatientQuery,
     crate::journal::graphql::JournalQuery,
     crate::live::graphql::LiveQuery,
+    crate::access::graphql::AccessQuery,
+    crate::workspace::graphql::WorkspaceQuery,
+    crate::member::graphql::MemberQuery,
+    crate::service::graphql::ServiceQuery,
 );
 
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
-    crate::access::graphql::AccessMutation,
-    crate::workspace::graphql::WorkspaceMutation,
-    crate::member::graphql::MemberMutation,
-    crate::patient::graphql::roots::PatientMutation,
-    crate::service::graphql::ServiceMutation,
     crate::location::graphql::LocationMutation,
     crate::room::graphql::RoomMutation,
     crate::appointment::graphql::roots::AppointmentMutation,
+    crate::patient::graphql::roots::PatientMutation,
+    crate::access::graphql::AccessMutation,
+    crate::workspace::graphql::WorkspaceMutation,
+    crate::member::graphql::MemberMutation,
+    crate::service::graphql::ServiceMutation,
     crate::fhir::graphql::FhirMutation,
 );
 

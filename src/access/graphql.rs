@@ -24,7 +24,7 @@ use super::viewer::{SessionPayload, Viewer};
 use crate::error::Error;
 use crate::graphql::context::{Call, ContextExt};
 use crate::graphql::error::Result;
-use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::page::{Binding, List, Page, PageArgs};
 use crate::id::{AuthSessionId, WorkspaceId};
 use crate::journal::event::SYSTEM_CHAIN;
 use crate::workspace::commands::NewWorkspace;
@@ -116,11 +116,12 @@ impl AccessQuery {
     }
 
     /// Your sign-ins that go on, on whatever device and in whatever workspace; the latest first.
-    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn auth_sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
@@ -207,7 +208,8 @@ impl AccessMutation {
         let call = ctx.call();
         let identity = signed_in(call)?;
         let moved =
-            switch_workspace::switch_workspace(ctx.app(), &identity, &call.request, input.workspace_id).await?;
+            switch_workspace::switch_workspace(ctx.app(), &identity, &call.request, input.workspace_id)
+                .await?;
         come_in(call, moved).await
     }
 

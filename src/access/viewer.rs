@@ -27,8 +27,7 @@ impl Viewer {
     pub async fn load(call: &Call) -> Result<Option<Self>> {
         let Some(identity) = call.identity() else { return Ok(None) };
         let tx = call.tx().await?;
-        let user =
-            find_global::<user::Entity>().filter(user::Column::Id.eq(identity.user)).one(&*tx).await?;
+        let user = find_global::<user::Entity>().filter(user::Column::Id.eq(identity.user)).one(&*tx).await?;
         Ok(user.map(|user| Self { user, identity }))
     }
 }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
-use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::page::{Binding, List, Page, PageArgs};
 use crate::id::MembershipId;
 
 /// A person's place in the workspace: as practitioner, colleague or patient.
@@ -142,7 +142,7 @@ impl MemberQuery {
     }
 
     /// The active members by name; patients with an account only when asked for by role.
-    #[graphql(directive = requires::apply(Permission::ReadMembers), complexity = "page_cost(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply(Permission::ReadMembers))]
     #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn members(
         &self,

@@ -178,7 +178,7 @@ impl ChartInput {
             let tags = self.tags.value().into_iter().flatten().map(|tag| tag.trim().to_owned());
             chart.tags = Some(tags.collect()).filter(|tags: &Vec<_>| !tags.is_empty());
         }
-        self.primary_practitioner_id.clone().update_to(&mut patient.primary_practitioner_id);
+        self.primary_practitioner_id.update_to(&mut patient.primary_practitioner_id);
         if let Some(consent) = self.reminder_consent {
             patient.reminder_consent = consent;
         }
@@ -416,7 +416,7 @@ impl UpdateFamilyHistoryInput {
         if let Some(condition) = &self.condition {
             illness.condition = condition.trim().into();
         }
-        self.onset_age.clone().update_to(&mut illness.onset_age);
+        self.onset_age.update_to(&mut illness.onset_age);
         edit_text(&mut illness.note, &self.note);
         illness.checked()
     }

@@ -55,7 +55,6 @@ pub async fn add_in(
     Ok(id)
 }
 
-/// Returns the patient whose history it is.
 pub async fn update(app: &App, actor: &Actor, input: &UpdateFamilyHistoryInput) -> Result<()> {
     actor.require(Permission::WriteClinical)?;
 
@@ -84,7 +83,8 @@ pub async fn update(app: &App, actor: &Actor, input: &UpdateFamilyHistoryInput) 
     .await
 }
 
-/// Takes an entry out of the history. The row goes, its content stays: sealed, in the journal.
+/// Takes an entry out of the history and returns whose it was. The row goes, its content stays: sealed, in the
+/// journal.
 pub async fn remove(app: &App, actor: &Actor, input: &RemoveFamilyHistoryInput) -> Result<PatientId> {
     actor.require(Permission::WriteClinical)?;
 

@@ -13,7 +13,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::Problems;
-use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::page::{Binding, List, Page, PageArgs};
 use crate::id::WorkspaceId;
 use crate::journal::event::SYSTEM_CHAIN;
 
@@ -196,7 +196,7 @@ impl WorkspaceQuery {
 
     /// All workspaces of the platform, in the order in which they were opened. For platform administrators,
     /// who see no health data by it.
-    #[graphql(directive = requires::apply(Permission::ManagePlatform), complexity = "page_cost(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply(Permission::ManagePlatform))]
     #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn workspaces(
         &self,

@@ -4,6 +4,12 @@
 mod appointment;
 mod http;
 mod import;
+mod member;
+mod schema;
+mod patient;
 mod service;
+mod sign_in;
 mod support;
 mod tables;
+mod tenancy;
+mod workspace;

@@ -58,7 +58,9 @@ pub async fn check(app: &App, account: Option<&user::Model>, password: &SecretSt
     let (stored, reason) = match account {
         None => (None, "unknown_account"),
         Some(account) if !account.is_active => (None, "inactive_account"),
-        Some(account) if account.sign_in_blocked_until.is_some_and(|until| until > now) => (None, "throttled"),
+        Some(account) if account.sign_in_blocked_until.is_some_and(|until| until > now) => {
+            (None, "throttled")
+        }
         Some(account) => (account.password_hash.as_deref().map(|hash| (account.id, hash)), "wrong_password"),
     };
     let verdict = match stored {

@@ -34,7 +34,9 @@ pub async fn change(
 
     let proof = match credentials::check(app, Some(&account), current).await? {
         Judgement::Right(proof) => proof,
-        Judgement::Wrong(reason) => return Err(wrong(failed(app, request, Some(&account), None, reason).await)),
+        Judgement::Wrong(reason) => {
+            return Err(wrong(failed(app, request, Some(&account), None, reason).await));
+        }
     };
     let known = vec![account.email.clone(), account.name.clone()];
     let hash = credentials::hash_new(app, "newPassword", new, known).await?;

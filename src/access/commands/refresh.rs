@@ -90,9 +90,8 @@ async fn place_of(app: &App, hash: &[u8]) -> Result<Option<(AuthSessionId, Scope
         }
     };
     tx.rollback().await?;
-    Ok(session.map(|session| {
-        (session.id, Scope { workspace: session.workspace_id, user: Some(session.user_id) })
-    }))
+    Ok(session
+        .map(|session| (session.id, Scope { workspace: session.workspace_id, user: Some(session.user_id) })))
 }
 
 /// Which use of a token this is.

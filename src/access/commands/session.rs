@@ -56,7 +56,9 @@ pub async fn seats(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Seat>>
             Some(Seat { workspace: workspace.clone(), membership })
         })
         .collect();
-    seats.sort_unstable_by(|a, b| (&a.workspace.name, a.workspace.id).cmp(&(&b.workspace.name, b.workspace.id)));
+    seats.sort_unstable_by(|a, b| {
+        (&a.workspace.name, a.workspace.id).cmp(&(&b.workspace.name, b.workspace.id))
+    });
     Ok(seats)
 }
 
@@ -91,7 +93,10 @@ pub async fn begin(
             membership_id: Set(seat.map(|seat| seat.membership.id)),
             workspace_id: Set(seat.map(|seat| seat.workspace.id)),
             ip: Set(request.ip.clone()),
-            user_agent: Set(request.user_agent.as_deref().map(|text| text.chars().take(USER_AGENT_CHARS).collect())),
+            user_agent: Set(request
+                .user_agent
+                .as_deref()
+                .map(|text| text.chars().take(USER_AGENT_CHARS).collect())),
             last_seen_at: Set(now),
             expires_at: Set(now + life.absolute),
             idle_expires_at: Set(now + life.idle),
@@ -148,7 +153,13 @@ async fn add_token(
     Ok((unit.insert(row).await?.id, secret))
 }
 
-fn grant(app: &App, user: UserId, session: AuthSessionId, seat: Option<&Seat>, refresh: SecretToken) -> Grant {
+fn grant(
+    app: &App,
+    user: UserId,
+    session: AuthSessionId,
+    seat: Option<&Seat>,
+    refresh: SecretToken,
+) -> Grant {
     let seat = seat.map(|seat| (seat.workspace.id, seat.membership.id));
     let subject = Subject { user, session, seat };
     Grant { access: app.tokens.issue(&subject), subject, refresh }
@@ -248,7 +259,7 @@ pub fn event_of(
     }
 }
 
-/// Every id of a type is somebody's, so this one is nobody's: for looking up the seats of an unknown account.
+/// An id that no account has: an unknown account's seats are looked up like anybody's.
 pub fn nobody() -> UserId {
     UserId::from_uuid(Uuid::nil())
 }

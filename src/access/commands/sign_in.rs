@@ -42,7 +42,10 @@ pub async fn sign_in(app: &App, request: &RequestInfo, who: &SignIn) -> Result<G
     if who.workspace_slug.is_some() && seat.is_none() {
         // The password was right, so this tells its owner only what they may know.
         failed(app, request, account, None, "no_such_workspace").await;
-        return Err(Error::invalid("workspaceSlug", "You are not a member of a workspace with this short name."));
+        return Err(Error::invalid(
+            "workspaceSlug",
+            "You are not a member of a workspace with this short name.",
+        ));
     }
 
     let scope = Scope { workspace: seat.map(|seat| seat.workspace.id), user: Some(proof.user) };
@@ -106,7 +109,8 @@ pub async fn failed(
                 credentials::count_failure(&unit, account.id).await?;
             }
             let user = account.map(|account| account.id);
-            let event = session::event_of(request, user, seat, None, AuditKind::Failed, "auth.sign_in_failed");
+            let event =
+                session::event_of(request, user, seat, None, AuditKind::Failed, "auth.sign_in_failed");
             unit.record(event.because(reason));
             Ok(())
         })

@@ -27,7 +27,9 @@ pub async fn sign_out(app: &App, identity: &Identity, request: &RequestInfo, whi
         .write_global(scope, move |unit| async move {
             let own = Condition::all().add(Column::UserId.eq(identity.user));
             let (which, why, action) = match which {
-                Which::This => (own.add(Column::Id.eq(identity.session)), Ended::SignedOut, "auth.signed_out"),
+                Which::This => {
+                    (own.add(Column::Id.eq(identity.session)), Ended::SignedOut, "auth.signed_out")
+                }
                 Which::Other(id) => (own.add(Column::Id.eq(id)), Ended::Revoked, "auth.session_revoked"),
                 Which::All => (own, Ended::Revoked, "auth.signed_out_everywhere"),
             };

@@ -94,7 +94,8 @@ pub async fn sign_up(app: &App, request: &RequestInfo, input: &SignUp) -> Result
             let seat = Seat { membership: membership.row, workspace };
             let grant = session::begin(app, &unit, user, Some(&seat), request).await?;
             let session = Some(grant.subject.session);
-            let event = |kind, action| session::event_of(request, Some(user), Some(&seat), session, kind, action);
+            let event =
+                |kind, action| session::event_of(request, Some(user), Some(&seat), session, kind, action);
             unit.record(event(AuditKind::Write, "workspace.created").on(id));
             unit.record(event(AuditKind::Auth, "auth.signed_in"));
             Ok(Some(grant))
