@@ -119,7 +119,7 @@ fn model(
         (false, false, odd) if odd % 2 == 1 => Status::Confirmed,
         (false, false, _) => Status::Scheduled,
     };
-    let paid = status == Status::Completed && number % 3 != 0;
+    let paid = status == Status::Completed && !number.is_multiple_of(3);
     Model {
         id: unit.id::<AppointmentId>(),
         workspace_id: actor.workspace,
@@ -136,7 +136,11 @@ fn model(
         appointment_type: service.appointment_type,
         location_kind: Some(LocationKind::Clinic),
         location_details: None,
-        priority: if number % 17 == 0 { AppointmentPriority::High } else { AppointmentPriority::Normal },
+        priority: if number.is_multiple_of(17) {
+            AppointmentPriority::High
+        } else {
+            AppointmentPriority::Normal
+        },
         status,
         reason: None,
         notes: None,

@@ -93,7 +93,7 @@ async fn token(client: &Client) -> String {
         session: actor.session.unwrap(),
         seat: Some((actor.workspace, actor.membership.unwrap())),
     };
-    client.app.tokens.issue(&subject)
+    client.app.tokens.issue(&subject).text
 }
 
 #[tokio::test]
