@@ -120,7 +120,7 @@ impl Config {
                 .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("praxis.db").display())),
             migration_database_url: settings.migration_database_url,
             database_connections: settings.database_connections.unwrap_or(10),
-            public_url: settings.public_url.unwrap_or_else(|| format!("http://{listen}")),
+            public_url: settings.public_url.unwrap_or_else(|| own_url(listen)),
             root_keys_file: settings.root_keys_file.unwrap_or_else(|| data_dir.join("root-keys")),
             token_keys_file: settings.token_keys_file.unwrap_or_else(|| data_dir.join("token-keys")),
             sign_up: settings.sign_up.unwrap_or(true),
@@ -134,6 +134,14 @@ impl Config {
         }
     }
 
+    /// Listens elsewhere; the public address follows unless it was configured.
+    pub fn set_listen(&mut self, listen: SocketAddr) {
+        if self.public_url == own_url(self.listen) {
+            self.public_url = own_url(listen);
+        }
+        self.listen = listen;
+    }
+
     /// What is in force, with secrets left out: for `praxis config`.
     pub fn redacted(&self) -> String {
         let mut shown = self.clone();
@@ -141,6 +149,10 @@ impl Config {
         shown.migration_database_url = shown.migration_database_url.as_deref().map(without_password);
         toml::to_string(&shown).unwrap_or_else(|error| error.to_string())
     }
+}
+
+fn own_url(listen: SocketAddr) -> String {
+    format!("http://{listen}")
 }
 
 /// The value of a variable: what the setting of that name is made of.

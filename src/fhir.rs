@@ -5,11 +5,15 @@
 //! taken. A broken file or a broken entry is one [`Problem`] there and stops nothing else. Only one file is in
 //! memory at a time, and of resources that Praxis does not keep only the type is looked at.
 //!
+//! [Storing](load) a batch creates or updates what is there.
+//!
 //! Writing ([`export`]) makes the same records FHIR again.
 
 mod bundle;
 mod element;
 pub mod export;
+pub mod graphql;
+pub mod load;
 mod mapping;
 pub mod record;
 mod reference;

@@ -42,6 +42,7 @@ pub struct Mutation(
     crate::location::graphql::LocationMutation,
     crate::room::graphql::RoomMutation,
     crate::appointment::graphql::roots::AppointmentMutation,
+    crate::fhir::graphql::FhirMutation,
     crate::patient::graphql::roots::PatientMutation,
     crate::access::graphql::AccessMutation,
     crate::workspace::graphql::WorkspaceMutation,

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, Executor, Request, Response};
 use futures::stream::{BoxStream, StreamExt};
 
@@ -86,6 +87,17 @@ impl Endpoint {
             Some((response, (source, call, request_id)))
         })
         .boxed()
+    }
+
+    /// What the request would run, when it names one operation of a document that parses.
+    pub fn operation(&self, request: &Request) -> Option<OperationType> {
+        let document = self.documents.parse(&request.query).ok()?;
+        let mut operations = document.operations.iter();
+        let (_, operation) = match &request.operation_name {
+            Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name == wanted.as_str()))?,
+            None => operations.next()?,
+        };
+        Some(operation.node.ty)
     }
 
     /// Parses the document, or says why it is not run.

@@ -5,6 +5,8 @@ mod appointment;
 mod member;
 mod schema;
 mod patient;
+mod http;
+mod import;
 mod service;
 mod sign_in;
 mod support;

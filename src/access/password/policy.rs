@@ -18,11 +18,14 @@ const JUDGED_CHARS: usize = 32;
 const PRODUCT: &str = "praxis";
 
 /// Why a password is not good enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyProblem {
+    #[error("it has less than {MIN_CHARS} characters")]
     TooShort,
+    #[error("it has more than {MAX_CHARS} characters")]
     TooLong,
     /// It is common, repetitive, or made of what is known about the user.
+    #[error("it is easy to guess")]
     TooGuessable,
 }
 
