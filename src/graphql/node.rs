@@ -33,11 +33,7 @@ pub struct NodeQuery;
 impl NodeQuery {
     /// The object with this id, or null when there is none that you may see.
     #[graphql(directive = requires::apply(Permission::ReadWorkspace))]
-    async fn node(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The id of any object.")] id: ID,
-    ) -> Result<Option<Node>> {
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The id of any object.")] id: ID) -> Result<Option<Node>> {
         find(ctx, &id).await
     }
 
