@@ -2,6 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod journal;
+mod live;
+mod location;
+mod room;
 mod service;
 mod support;
 mod tables;
