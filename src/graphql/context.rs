@@ -133,7 +133,7 @@ impl Call {
     }
 
     /// Remembers that a field was refused.
-    pub(super) fn note_denied(&self, parent: &str, field: &str, permission: Permission) {
+    pub fn note_denied(&self, parent: &str, field: &str, permission: Permission) {
         let Ok(actor) = self.actor() else { return };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.denied.insert((parent.into(), field.into())) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::{ID, InputObject};
 use sea_orm::prelude::DateTimeUtc;
-use sea_orm::sea_query::SubQueryStatement;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Order, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::entity::{AuditKind, Column, Entity, Model, ModelEx};
@@ -54,8 +54,8 @@ pub fn list(actor: &Actor, filter: &AuditEventFilter) -> Result<Select<Entity>> 
         // The index is on the person: one person has one membership in a workspace.
         let user = actor.find::<member::Entity>().filter(member::Column::Id.eq(member));
         let user = user.select_only().column(member::Column::UserId).into_query();
-        let user = sea_orm::sea_query::SimpleExpr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(user)));
-        query = query.filter(Column::ActorUserId.eq(user)).filter(Column::ActorMembershipId.eq(member));
+        let user = Expr::from(user);
+        query = query.filter(Expr::col((Entity, Column::ActorUserId)).eq(user)).filter(Column::ActorMembershipId.eq(member));
     }
     if let Some(patient) = filter.patient_id {
         query = query.filter(Column::PatientId.eq(patient));
