@@ -24,8 +24,10 @@ use crate::journal::append::append;
 use crate::journal::event::{Event, SYSTEM_CHAIN};
 use crate::journal::writer::Writer;
 use crate::live::Hub;
+use crate::patient::directory::Directories;
 use crate::live::bus::Bus;
 use crate::live::feed::Feeds;
+use crate::mail::{FolderOutbox, Mailer};
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -42,8 +44,10 @@ pub struct App {
     pub passwords: Passwords,
     pub tokens: AccessTokens,
     pub sessions: Sessions,
+    pub directories: Directories,
     /// Held for its tasks, which end with the application.
     _bus: Option<Bus>,
+    pub mailer: Arc<dyn Mailer>,
 }
 
 /// The secrets that a process starts with.
@@ -53,8 +57,20 @@ pub struct Secrets {
 }
 
 impl App {
-    /// Puts the application together on an open, migrated database.
+    /// Puts the application together on an open, migrated database. Mail goes to a folder.
     pub fn assemble(config: Config, clock: Clock, db: Database, secrets: Secrets) -> Arc<Self> {
+        let mailer = Arc::new(FolderOutbox::new(config.data_dir.join("outbox")));
+        Self::assemble_with(config, clock, db, secrets, mailer)
+    }
+
+    /// The same with another way to send mail.
+    pub fn assemble_with(
+        config: Config,
+        clock: Clock,
+        db: Database,
+        secrets: Secrets,
+        mailer: Arc<dyn Mailer>,
+    ) -> Arc<Self> {
         let hub = Hub::default();
         let bus = (db.engine() == Engine::Postgres).then(|| Bus::start(&config.database_url, &hub));
         Arc::new(Self {
@@ -65,6 +81,8 @@ impl App {
             passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
+            directories: Directories::default(),
+            mailer,
             hub,
             config,
             clock,

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod context;
+pub mod cost;
 pub mod document;
 pub mod endpoint;
 pub mod error;
@@ -23,38 +24,39 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 #[derive(Default, MergedObject)]
 pub struct Query(
     node::NodeQuery,
-    crate::service::graphql::ServiceQuery,
     crate::location::graphql::LocationQuery,
     crate::room::graphql::RoomQuery,
     crate::appointment::graphql::roots::AppointmentQuery,
+    crate::patient::graphql::roots::PatientQuery,
     crate::journal::graphql::JournalQuery,
     crate::live::graphql::LiveQuery,
+    crate::access::graphql::AccessQuery,
+    crate::workspace::graphql::WorkspaceQuery,
+    crate::member::graphql::MemberQuery,
+    crate::service::graphql::ServiceQuery,
 );
 
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
-    crate::service::graphql::ServiceMutation,
     crate::location::graphql::LocationMutation,
     crate::room::graphql::RoomMutation,
     crate::appointment::graphql::roots::AppointmentMutation,
+    crate::patient::graphql::roots::PatientMutation,
+    crate::access::graphql::AccessMutation,
+    crate::workspace::graphql::WorkspaceMutation,
+    crate::member::graphql::MemberMutation,
+    crate::service::graphql::ServiceMutation,
 );
 
 /// Everything that can be followed.
 #[derive(Default, MergedSubscription)]
 pub struct Subscription(crate::live::graphql::LiveSubscription);
 
-/// Selections below selections.
-const MAX_DEPTH: usize = 15;
-/// Points of an operation: a list counts its page size times what is below it.
-const MAX_COMPLEXITY: usize = 20_000;
-
 /// Builds the schema: the same one for the server, the tests and `schema.graphql`.
 pub fn schema(config: &Config) -> Schema {
     let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(guard::FieldGuard::default())
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
         .limit_recursive_depth(32)
         .limit_directives(20)
         .limit_aliases(30);

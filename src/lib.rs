@@ -22,6 +22,7 @@ pub mod id;
 pub mod journal;
 pub mod live;
 pub mod location;
+pub mod mail;
 pub mod medical_record;
 pub mod member;
 pub mod patient;

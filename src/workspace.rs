@@ -2,4 +2,6 @@
 
 pub mod commands;
 pub mod entity;
+pub mod graphql;
+pub mod input;
 pub mod queries;

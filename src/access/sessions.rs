@@ -49,6 +49,14 @@ struct Checked {
     expires_at: chrono::DateTime<chrono::Utc>,
 }
 
+impl Checked {
+    /// Whether the token speaks of the same person in the same place, and the sign-in has not expired.
+    fn admits(&self, claims: &Subject, now: chrono::DateTime<chrono::Utc>) -> bool {
+        let seat = self.membership.as_ref().map(|member| (member.workspace_id, member.id));
+        self.user == claims.user && seat == claims.seat && self.expires_at > now
+    }
+}
+
 impl Default for Sessions {
     fn default() -> Self {
         Self(Cache::builder().max_capacity(100_000).time_to_live(HOLDS).build())
@@ -76,7 +84,10 @@ impl App {
 
     /// The person whom a verified token names, as the rows have it now.
     pub async fn identify(&self, claims: &Subject, request: &RequestInfo) -> Result<Identity> {
-        let checked = match self.sessions.0.get(&claims.session) {
+        // What is remembered may be older than the token: then the sign-in was moved or prolonged elsewhere.
+        let remembered =
+            self.sessions.0.get(&claims.session).filter(|checked| checked.admits(claims, self.clock.now()));
+        let checked = match remembered {
             Some(checked) => checked,
             None => {
                 let checked = Arc::new(self.check(claims).await?);
@@ -84,12 +95,10 @@ impl App {
                 checked
             }
         };
-        let membership = checked.membership.as_ref();
-        let same_place = membership.map(|member| (member.workspace_id, member.id)) == claims.seat;
-        if checked.user != claims.user || !same_place || checked.expires_at <= self.clock.now() {
+        if !checked.admits(claims, self.clock.now()) {
             return Err(Error::Unauthenticated);
         }
-        let actor = membership.map(|member| {
+        let actor = checked.membership.as_ref().map(|member| {
             Arc::new(Actor {
                 workspace: member.workspace_id,
                 user: Some(checked.user),

@@ -175,7 +175,6 @@ impl ModelEx {
     }
 
     /// Everything that happened to it, oldest first.
-    #[graphql(complexity = "10 * child_complexity")]
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<HistoryEntry>> {
         let events = ctx.call().load(HistoryOf(self.id)).await?.unwrap_or_default();
         Ok(events.into_iter().map(|event| HistoryEntry { event, of: self.patient_id }).collect())

@@ -213,6 +213,17 @@ impl Keyring {
             .live()
     }
 
+    /// The same without keeping it in memory.
+    pub fn passing_patient_cipher(
+        &self,
+        under: &WorkspaceCipher,
+        patient: PatientId,
+        row: &WrappedKey,
+    ) -> Result<Arc<Cipher>, CryptoError> {
+        let key = unwrap_patient_key(under, patient, row)?;
+        Ok(Arc::new(Cipher::new(&key, row.version)))
+    }
+
     /// The same patient key, wrapped under another version of the workspace's key: rotation of the workspace.
     pub fn rewrap_patient_key(
         &self,

@@ -110,14 +110,38 @@ impl Keys {
         actor: &Actor,
         keys: Vec<KeyOf>,
     ) -> Result<HashMap<KeyOf, PatientCipher>> {
+        self.fetch(db, actor, keys, true).await
+    }
+
+    /// The same for one passing use: what was not in memory is forgotten again, so that going through all
+    /// charts does not push out the ciphers in daily use.
+    pub async fn load_passing(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        keys: Vec<KeyOf>,
+    ) -> Result<HashMap<KeyOf, PatientCipher>> {
+        self.fetch(db, actor, keys, false).await
+    }
+
+    async fn fetch(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        keys: Vec<KeyOf>,
+        keep: bool,
+    ) -> Result<HashMap<KeyOf, PatientCipher>> {
         let mut ciphers = HashMap::with_capacity(keys.len());
         let mut missing = Vec::new();
         for key in keys {
-            match self.cached(actor.workspace, key)? {
-                Some(cipher) => {
+            match self.cached(actor.workspace, key) {
+                Ok(Some(cipher)) => {
                     ciphers.insert(key, cipher);
                 }
-                None => missing.push(key),
+                Ok(None) => missing.push(key),
+                // Destroyed: one erased patient does not hide the others.
+                Err(Error::NotFound) => {}
+                Err(error) => return Err(error),
             }
         }
         if missing.is_empty() {
@@ -131,14 +155,16 @@ impl Keys {
         for row in rows {
             let key = KeyOf { patient: row.patient_id, version: version(row.version)? };
             let Some(wrapped) = row.wrapped else { continue };
-            let under =
-                self.workspace_cipher(db, actor.workspace, version(row.workspace_key_version)?).await?;
+            let under = self.workspace_cipher(db, actor.workspace, version(row.workspace_key_version)?).await?;
             let stored = WrappedKey {
                 version: key.version,
                 wrapping_version: version(row.workspace_key_version)?,
                 wrapped: Sealed(wrapped),
             };
-            let cipher = self.0.patient_cipher(&under, row.patient_id, &stored)?;
+            let cipher = match keep {
+                true => self.0.patient_cipher(&under, row.patient_id, &stored)?,
+                false => self.0.passing_patient_cipher(&under, row.patient_id, &stored)?,
+            };
             ciphers.insert(key, PatientCipher { workspace: actor.workspace, cipher });
         }
         Ok(ciphers)

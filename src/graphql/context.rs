@@ -1,6 +1,7 @@
 //! What one operation carries: who asks, one reading transaction, one loader, and what it has seen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_graphql::{Context, ServerError};
@@ -31,6 +32,8 @@ pub struct Call {
     /// The reading transaction, begun by the first read and shared by the operation's resolvers.
     tx: tokio::sync::Mutex<Option<Arc<Tx>>>,
     seen: Mutex<Seen>,
+    /// Whether a field of the operation has taken a password or a token already.
+    secret_taken: AtomicBool,
     /// Errors of nullable fields, which are answered with null.
     pub(super) field_errors: Mutex<Vec<ServerError>>,
 }
@@ -56,6 +59,7 @@ impl Call {
             identity: RwLock::new(identity),
             tx: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
+            secret_taken: AtomicBool::new(false),
             field_errors: Mutex::default(),
         })
     }
@@ -72,6 +76,15 @@ impl Call {
     /// The signed-in member of a workspace.
     pub fn actor(&self) -> Result<Arc<Actor>> {
         self.identity().and_then(|identity| identity.actor).ok_or(Error::Unauthenticated)
+    }
+
+    /// Lets one field of an operation take a password or a token: many aliases of it would be many guesses for
+    /// the price of one request.
+    pub fn one_secret(&self) -> Result<()> {
+        if self.secret_taken.swap(true, Ordering::AcqRel) {
+            return Err(Error::invalid_argument("input", "Send each sign-in as an operation of its own."));
+        }
+        Ok(())
     }
 
     /// Whether whoever asks has the permission.

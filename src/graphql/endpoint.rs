@@ -9,6 +9,7 @@ use futures::stream::{BoxStream, StreamExt};
 
 use super::batch::drive;
 use super::context::Call;
+use super::cost;
 use super::document::Documents;
 use super::error::{self, Code};
 use super::{Schema, error::Error};
@@ -48,8 +49,9 @@ impl Endpoint {
                 let execution = self.schema.execute(request.data(call.clone()));
                 let executed = tokio::time::timeout(DEADLINE, drive(&call, execution)).await;
                 call.release().await;
-                let response = executed
-                    .unwrap_or_else(|_| error::refuse(Code::Unavailable, "The operation took too long."));
+                let response = executed.unwrap_or_else(|_| {
+                    error::refuse(Code::Unavailable, "The operation took too long.")
+                });
                 told(&call, response).await
             }
             Err(response) => *response,
@@ -92,6 +94,8 @@ impl Endpoint {
             .documents
             .parse(&request.query)
             .map_err(|refusal| Box::new(error::refuse(refusal.code, refusal.message)))?;
+        cost::check(&document, &request.variables)
+            .map_err(|refusal| Box::new(error::refuse(refusal.code, refusal.message)))?;
         request.set_parsed_query((*document).clone());
         Ok(request)
     }
@@ -114,11 +118,7 @@ impl Executor for Endpoint {
         self.answer(request, caller).await
     }
 
-    fn execute_stream(
-        &self,
-        mut request: Request,
-        session: Option<Arc<Data>>,
-    ) -> BoxStream<'static, Response> {
+    fn execute_stream(&self, mut request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
         let caller = caller(&mut request, session.as_deref());
         self.clone().follow(request, caller)
     }

@@ -5,23 +5,36 @@ use async_graphql::{Context, ID, Interface, Object};
 use super::context::{Call, ContextExt};
 use super::error::Result;
 use super::guard::requires;
+use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::error::Error;
-use crate::id::{self, AppointmentId, AuditEventId, LocationId, RoomId, ServiceId, TypedId};
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
 use crate::room::entity as room;
+use crate::id::{
+    self, AppointmentId, AuditEventId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId,
+    RoomId, ServiceId, TypedId, WorkspaceId,
+};
+use crate::patient::entity as patient;
+use crate::patient::family_history;
+use crate::member::entity as member;
 use crate::service::entity as service;
+use crate::workspace::entity as workspace;
 
 /// Something with an id that is unique across all types.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The object's id."))]
 pub enum Node {
+    Workspace(workspace::ModelEx),
+    Member(member::ModelEx),
+    AuthSession(auth_session::ModelEx),
     Service(service::ModelEx),
     Location(location::ModelEx),
     Room(room::ModelEx),
     Appointment(Box<appointment::ModelEx>),
+    Patient(Box<patient::ModelEx>),
+    FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
 }
 
@@ -44,7 +57,7 @@ impl NodeQuery {
     }
 
     /// The objects with these ids, in the same order; null for each that you may not see.
-    #[graphql(directive = requires::apply(Permission::ReadWorkspace), complexity = "ids.len() * child_complexity")]
+    #[graphql(directive = requires::apply(Permission::ReadWorkspace))]
     async fn nodes(
         &self,
         ctx: &Context<'_>,
@@ -63,12 +76,28 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
     let Some((prefix, uuid)) = id::decode(id) else {
         return Err(Error::invalid_argument("id", "This is not an id."));
     };
+    let may = |permission| call.permits(permission).is_ok();
     Ok(match prefix {
-        ServiceId::PREFIX => call.load(ServiceId(uuid)).await?.map(Node::Service),
-        LocationId::PREFIX => call.load(LocationId(uuid)).await?.map(Node::Location),
-        RoomId::PREFIX => call.load(RoomId(uuid)).await?.map(Node::Room),
-        AppointmentId::PREFIX => call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment),
-        AuditEventId::PREFIX if call.permits(Permission::ReadAudit).is_ok() => {
+        WorkspaceId::PREFIX => call.load(WorkspaceId(uuid)).await?.map(Node::Workspace),
+        MembershipId::PREFIX => call.load(MembershipId(uuid)).await?.map(Node::Member),
+        AuthSessionId::PREFIX => call.load(AuthSessionId(uuid)).await?.map(Node::AuthSession),
+        ServiceId::PREFIX if may(Permission::ReadPractice) => {
+            call.load(ServiceId(uuid)).await?.map(Node::Service)
+        }
+        LocationId::PREFIX if may(Permission::ReadPractice) => {
+            call.load(LocationId(uuid)).await?.map(Node::Location)
+        }
+        RoomId::PREFIX if may(Permission::ReadPractice) => call.load(RoomId(uuid)).await?.map(Node::Room),
+        AppointmentId::PREFIX if may(Permission::ReadAppointments) => {
+            call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment)
+        }
+        PatientId::PREFIX if may(Permission::ReadPatients) => {
+            call.load(PatientId(uuid)).await?.map(Box::new).map(Node::Patient)
+        }
+        FamilyHistoryId::PREFIX if may(Permission::ReadClinical) => {
+            call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry)
+        }
+        AuditEventId::PREFIX if may(Permission::ReadAudit) => {
             call.load(AuditEventId(uuid)).await?.map(Node::AuditEvent)
         }
         _ => None,

@@ -22,7 +22,7 @@ use crate::error::{Error, FieldProblem, Result};
 use crate::id::WorkspaceId;
 
 /// Items of a page unless `first` or `last` says otherwise.
-const DEFAULT_SIZE: usize = 20;
+pub const DEFAULT_SIZE: usize = 20;
 /// The most items of a page.
 pub const MAX_SIZE: usize = 100;
 
@@ -34,12 +34,6 @@ pub struct PageArgs {
     pub after: Option<String>,
     pub last: Option<i32>,
     pub before: Option<String>,
-}
-
-/// Points of a list: its page size times what is below it.
-pub fn page_cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
-    let size = first.or(last).and_then(|size| usize::try_from(size).ok()).unwrap_or(DEFAULT_SIZE);
-    size.min(MAX_SIZE).saturating_mul(child.max(1)).saturating_add(1)
 }
 
 /// One value of a position.
@@ -136,11 +130,7 @@ impl Page {
     }
 
     /// Restricts and orders the query to this page, with one row more to know whether there are others.
-    pub fn apply<E: EntityTrait>(
-        &self,
-        query: Select<E>,
-        columns: &[(E::Column, Order)],
-    ) -> Result<Select<E>> {
+    pub fn apply<E: EntityTrait>(&self, query: Select<E>, columns: &[(E::Column, Order)]) -> Result<Select<E>> {
         let mut query = query;
         if let Some(position) = &self.after {
             query = query.filter(beyond(columns, position, false)?);

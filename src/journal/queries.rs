@@ -55,7 +55,9 @@ pub fn list(actor: &Actor, filter: &AuditEventFilter) -> Result<Select<Entity>> 
         let user = actor.find::<member::Entity>().filter(member::Column::Id.eq(member));
         let user = user.select_only().column(member::Column::UserId).into_query();
         let user = Expr::from(user);
-        query = query.filter(Expr::col((Entity, Column::ActorUserId)).eq(user)).filter(Column::ActorMembershipId.eq(member));
+        // One value rather than `IN`, so that the index also gives the order.
+        let same_user = Expr::col((Entity, Column::ActorUserId)).eq(user);
+        query = query.filter(same_user).filter(Column::ActorMembershipId.eq(member));
     }
     if let Some(patient) = filter.patient_id {
         query = query.filter(Column::PatientId.eq(patient));

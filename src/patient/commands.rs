@@ -4,12 +4,70 @@ use sea_orm::{ColumnTrait, IntoActiveModel, QueryFilter, Set};
 
 use super::chart::{self, NewPatient};
 use super::entity::{self, Model};
+use super::input::{ArchivePatientInput, CreatePatientInput, UpdatePatientInput};
 use crate::access::actor::Actor;
-use crate::app::{App, UnitOfWork};
+use crate::access::permission::Permission;
+use crate::app::{App, IdempotencyKey, UnitOfWork};
+use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
 use crate::id::{MembershipId, PatientId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
+
+pub async fn create(
+    app: &App,
+    actor: &Actor,
+    key: Option<&IdempotencyKey>,
+    input: &CreatePatientInput,
+) -> Result<PatientId> {
+    input.permit(actor)?;
+    let new = &input.patient(app.clock.now().date_naive())?;
+
+    app.write_once(actor, key, move |unit| async move { create_in(app, &unit, actor, new).await }).await
+}
+
+pub async fn update(app: &App, actor: &Actor, input: &UpdatePatientInput) -> Result<()> {
+    input.permit(actor)?;
+    let today = app.clock.now().date_naive();
+
+    app.write(actor, move |unit| async move {
+        let patient = require(&unit, actor, input.id).await?;
+        expect_version(patient.version, input.expected_version)?;
+        refuse_merged(&patient)?;
+        update_in(app, &unit, actor, patient, |patient| input.edit(patient, today)).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Archives a patient, or brings them back. Doing it twice is doing it once.
+pub async fn set_archived(
+    app: &App,
+    actor: &Actor,
+    input: &ArchivePatientInput,
+    archived: bool,
+) -> Result<()> {
+    actor.require(Permission::ArchivePatients)?;
+
+    app.write(actor, move |unit| async move {
+        let patient = require(&unit, actor, input.id).await?;
+        if patient.archived_at.is_some() == archived {
+            return Ok(());
+        }
+        expect_version(patient.version, input.expected_version)?;
+        refuse_merged(&patient)?;
+
+        let mut row = patient.into_active_model();
+        row.archived_at = Set(archived.then(|| unit.clock().now()));
+        row.archived_by = Set(actor.membership.filter(|_| archived));
+        unit.update(row).await?;
+
+        let action = if archived { "patient.archived" } else { "patient.restored" };
+        unit.record(Event::by(actor, AuditKind::Write, action).on(input.id).of_patient(input.id));
+        Ok(())
+    })
+    .await
+}
 
 /// Creates a patient with a key of its own, in the caller's transaction.
 ///
@@ -39,13 +97,13 @@ pub async fn update_in(
     unit: &UnitOfWork,
     actor: &Actor,
     row: Model,
-    edit: impl FnOnce(&mut NewPatient),
+    edit: impl FnOnce(&mut NewPatient) -> Result<()>,
 ) -> Result<bool> {
     let id = row.id;
     let cipher = app.keys.patient(&**unit, actor, id, row.key_version).await?;
     let before = chart::open(&cipher, &row)?;
     let mut after = before.clone();
-    edit(&mut after);
+    edit(&mut after)?;
 
     let mut row = row.into_active_model();
     let mut changes = after.chart.seal_changes(&before.chart, &cipher, id, &mut row);
@@ -83,6 +141,14 @@ pub async fn update_in(
 pub async fn require(unit: &UnitOfWork, actor: &Actor, id: PatientId) -> Result<Model> {
     let found = actor.find::<entity::Entity>().filter(entity::Column::Id.eq(id)).one(&**unit).await?;
     found.ok_or(Error::NotFound)
+}
+
+/// What was merged into another chart is over: changes belong there.
+fn refuse_merged(patient: &Model) -> Result<()> {
+    match patient.merged_into_id {
+        None => Ok(()),
+        Some(_) => Err(Error::conflict("This chart was merged into another one.")),
+    }
 }
 
 /// The patient whom another system knows by this id.

@@ -12,7 +12,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::ArchiveInput;
-use crate::graphql::page::{self, Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::RoomId;
 use crate::location::entity as location;
 
@@ -112,7 +112,7 @@ impl RoomQuery {
     }
 
     /// The rooms in use, by name.
-    #[graphql(directive = requires::apply(Permission::ReadPractice), complexity = "page_cost(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply(Permission::ReadPractice))]
     #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn rooms(
         &self,

@@ -13,7 +13,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::ArchiveInput;
-use crate::graphql::page::{self, Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::ServiceId;
 
 /// Something the practice offers: how long it takes, what is kept free around it, what it costs.
@@ -128,15 +128,13 @@ impl ServiceQuery {
     }
 
     /// The services on offer, by name.
-    #[graphql(directive = requires::apply(Permission::ReadPractice), complexity = "page_cost(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply(Permission::ReadPractice))]
     #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn services(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Lists archived services as well.", default)] include_archived: bool,
-        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
-            i32,
-        >,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
@@ -156,11 +154,7 @@ pub struct ServiceMutation;
 impl ServiceMutation {
     /// Adds a service to what the practice offers.
     #[graphql(directive = requires::apply(Permission::ManagePractice))]
-    async fn create_service(
-        &self,
-        ctx: &Context<'_>,
-        input: CreateServiceInput,
-    ) -> Result<Option<ServicePayload>> {
+    async fn create_service(&self, ctx: &Context<'_>, input: CreateServiceInput) -> Result<Option<ServicePayload>> {
         let key = ctx.idempotency(input.idempotency_key.as_deref())?;
         let id = commands::create(ctx.app(), &*ctx.actor()?, key.as_ref(), &input).await?;
         payload(ctx, id).await
@@ -168,11 +162,7 @@ impl ServiceMutation {
 
     /// Changes a service. Appointments that are booked already stay as they are.
     #[graphql(directive = requires::apply(Permission::ManagePractice))]
-    async fn update_service(
-        &self,
-        ctx: &Context<'_>,
-        input: UpdateServiceInput,
-    ) -> Result<Option<ServicePayload>> {
+    async fn update_service(&self, ctx: &Context<'_>, input: UpdateServiceInput) -> Result<Option<ServicePayload>> {
         commands::update(ctx.app(), &*ctx.actor()?, &input).await?;
         payload(ctx, input.id).await
     }

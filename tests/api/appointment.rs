@@ -412,3 +412,33 @@ on_both_engines! {
         assert!(many.statements <= 6, "{}", many.statements);
     }
 }
+
+on_both_engines! {
+    async fn patients_of_a_list_get_their_latest_appointments_in_one_statement(on: On) {
+        let practice = Practice::new(on).await;
+        for number in 0..20 {
+            let patient = practice.app.patient(&practice.owner, "Pat", &format!("Ient{number:02}")).await;
+            for visit in 0..12 {
+                let day = 2 + number;
+                practice.booked(patient, &format!("2026-06-{day:02}T{:02}:00:00Z", 8 + visit)).await;
+            }
+        }
+        let cold = practice.app.another_node().await.client(practice.desk.actor.as_deref().cloned());
+        let query = "{ patients(search: \"ient\", first: 20) { nodes { lastName appointments(first: 10, orderBy: STARTS_AT_DESC) { \
+            pageInfo { hasNextPage } nodes { startsAt practitioner { displayName } } } } } }";
+        // The directory is built by the first search of a node.
+        cold.ok("{ patients(first: 1) { nodes { id } } }", json!({})).await;
+
+        let answer = cold.run(query, json!({})).await;
+
+        assert!(answer.errors.is_empty(), "{:?}", answer.errors);
+        let nodes = answer.data["patients"]["nodes"].as_array().unwrap();
+        assert_eq!(nodes.len(), 20);
+        for (number, node) in nodes.iter().enumerate() {
+            let visits = node["appointments"]["nodes"].as_array().unwrap();
+            assert_eq!((visits.len(), &node["appointments"]["pageInfo"]["hasNextPage"]), (10, &json!(true)));
+            assert_eq!(visits[0]["startsAt"], format!("2026-06-{:02}T19:00:00+00:00", 2 + number));
+        }
+        assert!(answer.statements <= 5, "{}", answer.statements);
+    }
+}

@@ -20,7 +20,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{self, nodes_asked};
-use crate::graphql::page::{Binding, List, Page, PageArgs, page_cost};
+use crate::graphql::page::{Binding, List, Page, PageArgs};
 use crate::id::{AppointmentId, PatientId};
 
 /// The order of a list of appointments.
@@ -55,8 +55,7 @@ impl AppointmentQuery {
 
     /// Appointments by start. A patient sees the own ones.
     #[graphql(
-        directive = requires::apply(Permission::ReadAppointments),
-        complexity = "page_cost(first, last, child_complexity)"
+        directive = requires::apply(Permission::ReadAppointments)
     )]
     #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn appointments(

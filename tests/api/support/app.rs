@@ -17,6 +17,7 @@ use praxis::crypto::root::RootKeys;
 use praxis::db::Scope;
 use praxis::graphql::endpoint::{Caller, Endpoint};
 use praxis::id::{AuthSessionId, MembershipId, PatientId, TypedId, UserId, WorkspaceId};
+use praxis::mail::MemoryOutbox;
 use praxis::member::entity::{self as membership, Role};
 use praxis::patient::chart::{Chart, NewPatient};
 use praxis::workspace::commands::NewWorkspace;
@@ -31,6 +32,8 @@ pub struct TestApp {
     pub app: Arc<App>,
     pub endpoint: Endpoint,
     pub database: TestDatabase,
+    /// The mail that was sent.
+    pub mail: Arc<MemoryOutbox>,
 }
 
 /// A Monday at noon UTC, far from any change of clocks.
@@ -40,30 +43,37 @@ pub fn noon() -> DateTime<Utc> {
 
 impl TestApp {
     pub async fn new(on: On) -> Self {
+        Self::configured(on, |_| {}).await
+    }
+
+    /// The same with another configuration.
+    pub async fn configured(on: On, change: impl FnOnce(&mut Config)) -> Self {
         let database = TestDatabase::create(on).await;
         let db = database.connect().await;
-        Self::on(database, db)
+        Self::on(database, db, change)
     }
 
     /// The same on a connection that row-level security does not bind (the second wall alone).
     pub async fn past_row_level_security(on: On) -> Self {
         let database = TestDatabase::create(on).await;
         let db = database.connect_as_owner().await;
-        Self::on(database, db)
+        Self::on(database, db, |_| {})
     }
 
-    fn on(database: TestDatabase, db: praxis::db::Database) -> Self {
+    fn on(database: TestDatabase, db: praxis::db::Database, change: impl FnOnce(&mut Config)) -> Self {
         let folder = database.folder.path().display().to_string();
         let mut config = Config::from_sources(None, [("PRAXIS_DATA_DIR".to_owned(), folder)].into_iter())
             .expect("the test configuration");
         config.password_cost = Cost::CHEAP;
         config.database_url.clone_from(&database.url);
+        change(&mut config);
         let secrets = Secrets {
             root: RootKeys::create(&config.root_keys_file).expect("a root key"),
             tokens: TokenKeys::create(&config.token_keys_file).expect("a token key"),
         };
-        let app = App::assemble(config, Clock::fixed(noon()), db, secrets);
-        Self { endpoint: Endpoint::new(app.clone()), app, database }
+        let mail = Arc::new(MemoryOutbox::default());
+        let app = App::assemble_with(config, Clock::fixed(noon()), db, secrets, mail.clone());
+        Self { endpoint: Endpoint::new(app.clone()), app, database, mail }
     }
 
     /// A new workspace with its owner.

@@ -118,9 +118,8 @@ async fn postgres_template(admin: &DatabaseConnection, admin_url: &str) -> Strin
 
 /// The superuser's address of the throw-away cluster.
 pub fn admin_url() -> String {
-    std::env::var("PRAXIS_TEST_POSTGRES_URL").expect(
-        "PRAXIS_TEST_POSTGRES_URL is not set: run scripts/test, which starts a PostgreSQL for the tests",
-    )
+    std::env::var("PRAXIS_TEST_POSTGRES_URL")
+        .expect("PRAXIS_TEST_POSTGRES_URL is not set: run scripts/test, which starts a PostgreSQL for the tests")
 }
 
 fn with_database(url: &str, name: &str) -> String {

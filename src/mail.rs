@@ -1,0 +1,114 @@
+//! Sending e-mail.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use uuid::Uuid;
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    pub to: String,
+    pub subject: String,
+    pub text: String,
+}
+
+/// The message could not be handed over.
+#[derive(Debug, thiserror::Error)]
+#[error("the mail could not be sent")]
+pub struct MailError(#[from] std::io::Error);
+
+/// Where messages are handed over.
+#[async_trait::async_trait]
+pub trait Mailer: Send + Sync {
+    /// Hands a message over. `id` names it, so that the same one is not stored twice.
+    async fn send(&self, id: Uuid, mail: &Mail) -> Result<(), MailError>;
+}
+
+/// Writes each message to a file of its own: for development, and for a server without mail.
+pub struct FolderOutbox(PathBuf);
+
+impl FolderOutbox {
+    pub fn new(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+}
+
+#[async_trait::async_trait]
+impl Mailer for FolderOutbox {
+    async fn send(&self, id: Uuid, mail: &Mail) -> Result<(), MailError> {
+        // The messages hold secrets: nobody else may read them.
+        let mut folder = tokio::fs::DirBuilder::new();
+        let mut options = tokio::fs::OpenOptions::new();
+        #[cfg(unix)]
+        {
+            folder.mode(0o700);
+            options.mode(0o600);
+        }
+        folder.recursive(true).create(&self.0).await?;
+        let file = self.0.join(format!("{id}.eml"));
+        let mut file = options.write(true).create(true).truncate(true).open(file).await?;
+        tokio::io::AsyncWriteExt::write_all(&mut file, text(mail).as_bytes()).await?;
+        Ok(file.sync_all().await?)
+    }
+}
+
+/// The message as a mail program opens it.
+fn text(mail: &Mail) -> String {
+    // A line break in a header would begin another header.
+    let line = |text: &str| text.replace(['\r', '\n'], " ");
+    format!(
+        "To: {}\r\nSubject: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}\r\n",
+        line(&mail.to),
+        line(&mail.subject),
+        mail.text
+    )
+}
+
+/// Keeps the messages in memory: for tests.
+#[derive(Default)]
+pub struct MemoryOutbox(Mutex<Vec<Mail>>);
+
+impl MemoryOutbox {
+    /// The messages so far, in order.
+    pub fn sent(&self) -> Vec<Mail> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait::async_trait]
+impl Mailer for MemoryOutbox {
+    async fn send(&self, _: Uuid, mail: &Mail) -> Result<(), MailError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(mail.clone());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_becomes_a_file_that_only_its_owner_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = FolderOutbox::new(folder.path().join("outbox"));
+        let mail = Mail {
+            to: "a@praxis.example\r\nBcc: b@praxis.example".into(),
+            subject: "Hello".into(),
+            text: "One\nTwo".into(),
+        };
+        outbox.send(Uuid::nil(), &mail).await.unwrap();
+        let file = folder.path().join("outbox").join(format!("{}.eml", Uuid::nil()));
+        let written = std::fs::read_to_string(&file).unwrap();
+        assert!(
+            written.starts_with("To: a@praxis.example  Bcc: b@praxis.example\r\nSubject: Hello\r\n"),
+            "{written}"
+        );
+        assert!(written.ends_with("\r\n\r\nOne\nTwo\r\n"), "{written}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+}
