@@ -206,12 +206,14 @@ impl LiveSubscription {
     async fn appointment_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which appointments. All that you may see when omitted.", default)]
-        filter: AppointmentEventFilter,
+        #[graphql(desc = "Which appointments. All that you may see when omitted.")] filter: Option<
+            AppointmentEventFilter,
+        >,
         #[graphql(desc = "The cursor of the last event that you have seen. From now on when omitted; older than 30 \
                           days is `CURSOR_EXPIRED`.")]
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<AppointmentEvent>>> {
+        let filter = filter.unwrap_or_default();
         Ok(follow(ctx, Permission::ReadAppointments, after.as_deref(), move |call, event| {
             appointment_event(call, event, filter.clone())
         })

@@ -2,11 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
-mod member;
-mod schema;
-mod patient;
 mod http;
 mod import;
+mod journal;
+mod live;
+mod location;
+mod member;
+mod patient;
+mod room;
+mod schema;
 mod service;
 mod sign_in;
 mod support;
