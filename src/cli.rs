@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod healthcheck;
 mod import;
 mod migrate;
@@ -43,6 +44,9 @@ enum Command {
     /// Creates accounts
     #[command(subcommand)]
     User(user::Command),
+    /// Checks the audit trail
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Prints the configuration in force, without secrets
     Config,
     /// Asks the running server whether it is ready
@@ -85,6 +89,7 @@ async fn dispatch(command: Command) -> Outcome {
         Command::Import(command) => import::run(config, command).await,
         Command::Workspace(command) => workspace::run(config, command).await,
         Command::User(command) => user::run(config, command).await,
+        Command::Audit(command) => audit::run(config, command).await,
         Command::Config => {
             terminal::print(config.redacted().trim_end())?;
             Ok(ExitCode::SUCCESS)

@@ -42,12 +42,12 @@ pub struct Mutation(
     crate::location::graphql::LocationMutation,
     crate::room::graphql::RoomMutation,
     crate::appointment::graphql::roots::AppointmentMutation,
-    crate::fhir::graphql::FhirMutation,
     crate::patient::graphql::roots::PatientMutation,
     crate::access::graphql::AccessMutation,
     crate::workspace::graphql::WorkspaceMutation,
     crate::member::graphql::MemberMutation,
     crate::service::graphql::ServiceMutation,
+    crate::fhir::graphql::FhirMutation,
 );
 
 /// Everything that can be followed.

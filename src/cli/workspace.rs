@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::db::Scope;
 use crate::error::Error;
+use crate::graphql::input::Problems;
 use crate::id::{TypedId, WorkspaceId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
@@ -33,7 +34,7 @@ pub enum Command {
         name: String,
         /// IANA name of its time zone
         #[arg(long, default_value = "UTC")]
-        timezone: chrono_tz::Tz,
+        timezone: String,
         /// ISO 4217 code of its currency
         #[arg(long, default_value = "EUR")]
         currency: String,
@@ -49,23 +50,18 @@ pub async fn run(config: Config, command: Command) -> Outcome {
     let said = match command {
         Command::List => list(app).await?,
         Command::Create { slug, name, timezone, currency, locale } => {
-            if !is_slug(&slug) {
-                return Err(
-                    "a short name has 2 to 63 lower-case letters, digits and hyphens between them".into()
-                );
-            }
-            if currency.len() != 3 || !currency.bytes().all(|letter| letter.is_ascii_uppercase()) {
-                return Err("a currency has three capital letters, such as EUR".into());
-            }
             let new = NewWorkspace {
                 name,
                 slug,
                 kind: WorkspaceKind::Clinic,
-                timezone: timezone.name().into(),
+                timezone,
                 currency,
                 locale,
             };
-            create(app, &new).await.map_err(duplicate)?.to_string()
+            let mut problems = Problems::default();
+            new.check(&mut problems, "name");
+            problems.ok().map_err(in_words)?;
+            create(app, &new).await.map_err(in_words)?.to_string()
         }
     };
     app.db.close().await;
@@ -103,11 +99,17 @@ pub async fn require(app: &App, slug: &str) -> Result<WorkspaceId, Box<dyn std::
     Ok(found.id)
 }
 
-async fn list(app: &App) -> Result<String, Error> {
+/// All workspaces, by their short names.
+pub async fn all(app: &App) -> Result<Vec<entity::Model>, Error> {
     let tx = app.db.begin_read(Scope::default()).await?;
-    // Global: this lists the platform's workspaces.
+    // Global: these are the platform's workspaces.
     let all = find_global::<entity::Entity>().order_by_asc(entity::Column::Slug).all(&tx).await?;
     tx.rollback().await?;
+    Ok(all)
+}
+
+async fn list(app: &App) -> Result<String, Error> {
+    let all = all(app).await?;
     let mut rows = vec![vec!["SLUG".into(), "STATUS".into(), "TIME ZONE".into(), "ID".into(), "NAME".into()]];
     rows.extend(all.into_iter().map(|it| {
         vec![it.slug, format!("{:?}", it.status).to_lowercase(), it.timezone, it.id.to_string(), it.name]
@@ -115,18 +117,16 @@ async fn list(app: &App) -> Result<String, Error> {
     Ok(terminal::table(&rows))
 }
 
-fn duplicate(error: Error) -> Box<dyn std::error::Error + Send + Sync> {
+/// Problems of the input as a person at the terminal reads them.
+fn in_words(error: Error) -> Box<dyn std::error::Error + Send + Sync> {
     match error {
         Error::Invalid(problems) => {
-            problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join(" ").into()
+            let words = problems.iter().map(|problem| {
+                let field = problem.path.last().map(String::as_str).unwrap_or_default();
+                format!("{field}: {}", problem.message)
+            });
+            words.collect::<Vec<_>>().join("\n").into()
         }
         other => other.into(),
     }
-}
-
-fn is_slug(text: &str) -> bool {
-    (2..=63).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }
