@@ -100,7 +100,9 @@ on_both_engines! {
         assert_eq!(versions(&owner).await, before);
         assert_eq!(last_event(&owner).await, seen, "a repetition leaves no trace");
     }
+}
 
+on_both_engines! {
     async fn what_was_imported_is_read_through_the_api_and_only_in_its_workspace(on: On) {
         let app = TestApp::new(on).await;
         let (north, south) = (app.workspace("north").await, app.workspace("south").await);
@@ -119,7 +121,9 @@ on_both_engines! {
         assert_eq!(nobody, 1, "the one encounter without a practitioner");
         assert_eq!(south.ok("{ appointments { totalCount } }", json!({})).await["appointments"]["totalCount"], 0);
     }
+}
 
+on_both_engines! {
     async fn a_change_in_the_source_updates_what_changed_and_no_more(on: On) {
         let app = TestApp::new(on).await;
         let owner = app.workspace("north").await;
@@ -137,7 +141,9 @@ on_both_engines! {
         let data = owner.ok("{ patients { nodes { lastName version } } }", json!({})).await;
         assert_eq!(data["patients"]["nodes"], json!([{ "lastName": "Conner", "version": 2 }]));
     }
+}
 
+on_both_engines! {
     async fn a_bundle_is_imported_through_the_api_by_whoever_may(on: On) {
         let app = TestApp::new(on).await;
         let owner = app.workspace("north").await;
@@ -158,7 +164,9 @@ on_both_engines! {
         let large = json!({ "input": { "bundle": " ".repeat(200_001) } });
         assert_eq!(owner.code(IMPORT, large).await, "BAD_USER_INPUT");
     }
+}
 
+on_both_engines! {
     async fn an_encounter_without_its_patient_fails_alone_and_is_named(on: On) {
         let app = TestApp::new(on).await;
         let owner = app.workspace("north").await;
@@ -188,7 +196,9 @@ on_both_engines! {
         let data = owner.ok(IMPORT, json!({ "input": { "bundle": later.to_string() } })).await;
         assert_eq!(data["importFhir"]["counts"][0]["created"], 1, "{data}");
     }
+}
 
+on_both_engines! {
     async fn the_whole_population_is_loaded_and_a_broken_file_stops_nothing(on: On) {
         let mut all = files(POPULATION);
         if all.is_empty() {
