@@ -45,7 +45,9 @@ pub fn list(actor: &Actor, filter: &AuditEventFilter) -> Result<Select<Entity>> 
     let invalid = |message: &str| Err(Error::invalid_argument("filter", message));
     let mut query = actor.find::<Entity>();
     if let Some(subject) = &filter.subject_id {
-        let Some((table, uuid)) = id::decode(subject).and_then(|(prefix, uuid)| Some((id::table(prefix)?, uuid))) else {
+        let Some((table, uuid)) =
+            id::decode(subject).and_then(|(prefix, uuid)| Some((id::table(prefix)?, uuid)))
+        else {
             return invalid("subjectId is not an id.");
         };
         query = query.filter(Column::SubjectId.eq(uuid)).filter(Column::SubjectType.eq(table));

@@ -44,7 +44,10 @@ async fn sign_in(app: &TestApp, client: &Client) {
     };
     let row = &row;
     let scope = Scope::workspace(actor.workspace);
-    app.app.write_global(scope, move |unit| async move { unit.insert(row.clone()).await.map(|_| ()) }).await.unwrap();
+    app.app
+        .write_global(scope, move |unit| async move { unit.insert(row.clone()).await.map(|_| ()) })
+        .await
+        .unwrap();
 }
 
 async fn owner_of(app: &TestApp, slug: &str) -> Client {
@@ -62,6 +65,22 @@ async fn member_of(app: &TestApp, owner: &Client, role: Role) -> Client {
 fn subscribe(client: &Client, variables: Json) -> BoxStream<'static, Response> {
     let request = Request::new(CHANGES).variables(Variables::from_json(variables)).data(client.caller());
     client.endpoint.execute_stream(request, None)
+}
+
+fn appointments(client: &Client, variables: Json) -> BoxStream<'static, Response> {
+    let document = "subscription($filter: AppointmentEventFilter, $after: String) { appointmentEvents(filter: $filter, \
+                    after: $after) { cursor action actor { id } appointment { status patient { firstName } } } }";
+    let request = Request::new(document).variables(Variables::from_json(variables)).data(client.caller());
+    client.endpoint.execute_stream(request, None)
+}
+
+/// The next event of an appointment: what happened, and to whose.
+async fn appointment_event(stream: &mut BoxStream<'static, Response>) -> (String, String) {
+    let response = next(stream).await;
+    assert!(response.get("errors").is_none(), "{response:#}");
+    let event = &response["data"]["appointmentEvents"];
+    let text = |value: &Json| value.as_str().unwrap().to_owned();
+    (text(&event["action"]), text(&event["appointment"]["patient"]["firstName"]))
 }
 
 /// The next thing that the stream delivers.
@@ -98,7 +117,14 @@ async fn create(client: &Client, name: &str) -> Json {
 async fn record(client: &Client, event: Event) {
     let actor = client.actor.clone().unwrap();
     let event = &event;
-    client.app.write(&actor, move |unit| async move { unit.record(event.clone()); Ok(()) }).await.unwrap();
+    client
+        .app
+        .write(&actor, move |unit| async move {
+            unit.record(event.clone());
+            Ok(())
+        })
+        .await
+        .unwrap();
 }
 
 fn write_by(client: &Client, action: &'static str) -> Event {
@@ -224,9 +250,13 @@ fn random(below: u64) -> u64 {
 async fn written(app: &TestApp, workspace: WorkspaceId, seq: i64) -> Vec<String> {
     let db = app.database.connect_as_owner().await;
     let db = db.writer();
-    let sql = "SELECT seq FROM audit_events WHERE workspace_id = $1 AND seq > $2 AND kind = 'WRITE' ORDER BY seq";
+    let sql =
+        "SELECT seq FROM audit_events WHERE workspace_id = $1 AND seq > $2 AND kind = 'WRITE' ORDER BY seq";
     let values = [workspace.into(), seq.into()];
-    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await.unwrap();
+    let rows = db
+        .query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values))
+        .await
+        .unwrap();
     rows.iter().map(|row| cursor(workspace, row.try_get::<i64>("", "seq").unwrap())).collect()
 }
 
@@ -237,7 +267,7 @@ on_both_engines! {
         let mut stream = subscribe(&owner, json!({ "after": position(&owner).await }));
         create(&owner, "first").await;
         change(&mut stream).await;
-        // More than what is kept for a reader that does not read.
+        // Many changes while the reader does not read.
         for _ in 0..300 {
             record(&owner, write_by(&owner, "service.updated").on(praxis::id::ServiceId::new(&app.app.clock))).await;
         }
@@ -370,5 +400,60 @@ on_both_engines! {
         assert_eq!(change(&mut stream).await["type"], "SERVICE");
         let mut stream = subscribe(&desk, json!({ "types": ["THERAPY_SESSION"] }));
         assert_eq!(end(&mut stream).await, "FORBIDDEN");
+    }
+}
+
+on_both_engines! {
+    async fn appointment_events_reach_those_who_may_see_the_appointment(on: On) {
+        let app = TestApp::new(on).await;
+        let owner = owner_of(&app, "north").await;
+        let doctor = app.member(owner.workspace(), Role::Doctor).await;
+        let (ada, bob) = (app.patient(&owner, "Ada", "North").await, app.patient(&owner, "Bob", "North").await);
+        let after = position(&owner).await;
+        let book = "mutation($input: BookAppointmentInput!) { bookAppointment(input: $input) { ... on AppointmentBooked \
+                    { appointment { id } } } }";
+        let cancel = "mutation($id: ID!) { cancelAppointment(input: { id: $id, expectedVersion: 1 }) { appointment { \
+                      status } } }";
+        let mut booked = Vec::new();
+        for (patient, hour) in [(ada, "09"), (bob, "10")] {
+            let input = json!({ "patientId": patient.to_string(), "practitionerId": doctor.membership().to_string(),
+                "startsAt": format!("2026-06-02T{hour}:00:00Z"), "endsAt": format!("2026-06-02T{hour}:30:00Z") });
+            let answer = owner.ok(book, json!({ "input": input })).await;
+            booked.push(answer["bookAppointment"]["appointment"]["id"].clone());
+        }
+        create(&owner, "between").await;
+        owner.ok(cancel, json!({ "id": booked[1] })).await;
+
+        let event = |action: &str, name: &str| (action.to_owned(), name.to_owned());
+        let mut all = appointments(&owner, json!({ "after": after }));
+        for expected in [event("BOOKED", "Ada"), event("BOOKED", "Bob"), event("CANCELLED", "Bob")] {
+            assert_eq!(appointment_event(&mut all).await, expected);
+        }
+        let filter = json!({ "patientId": bob.to_string(), "practitionerId": doctor.membership().to_string() });
+        let mut of_bob = appointments(&owner, json!({ "after": after, "filter": filter }));
+        assert_eq!(appointment_event(&mut of_bob).await, event("BOOKED", "Bob"));
+        assert_eq!(appointment_event(&mut of_bob).await, event("CANCELLED", "Bob"));
+
+        // A patient's account hears of the own chart only.
+        let account = app.member(owner.workspace(), Role::Patient).await;
+        let db = app.database.connect_as_owner().await;
+        let backend = db.writer().get_database_backend();
+        let sql = "UPDATE memberships SET patient_id = $1 WHERE id = $2";
+        let values = [bob.into(), account.membership().into()];
+        db.writer().execute_raw(Statement::from_sql_and_values(backend, sql, values)).await.unwrap();
+        sign_in(&app, &account).await;
+        let mut own = appointments(&account, json!({ "after": after }));
+        assert_eq!(appointment_event(&mut own).await, event("BOOKED", "Bob"));
+        let mut own = subscribe(&account, json!({ "after": after, "types": ["APPOINTMENT"] }));
+        assert_eq!(change(&mut own).await["id"], booked[1]);
+        let researcher = member_of(&app, &owner, Role::Researcher).await;
+        assert_eq!(end(&mut appointments(&researcher, json!({}))).await, "FORBIDDEN");
+
+        // Each patient is told of once for a subscription, however often.
+        let reads = "{ auditEvents(filter: { actions: [\"patient.read\"] }) { nodes { patientId } } }";
+        let reads = owner.ok(reads, json!({})).await["auditEvents"]["nodes"].clone();
+        let of_bob = reads.as_array().unwrap().iter().filter(|read| read["patientId"] == bob.to_string()).count();
+        // The stream of all, that of Bob, and Bob's own.
+        assert_eq!(of_bob, 3);
     }
 }
