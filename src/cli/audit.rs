@@ -54,7 +54,9 @@ fn describe(broken: Break) -> String {
         Break::Modified { seq } => format!("BROKEN: event {seq} was modified"),
         Break::Missing { seq } => format!("BROKEN: event {seq} is missing"),
         Break::Misplaced { seq } => format!("BROKEN: event {seq} does not follow the one before it"),
-        Break::Truncated { seq, head } => format!("BROKEN: the events from {} to {head} are missing", seq + 1),
+        Break::Truncated { seq, head } => {
+            format!("BROKEN: the events from {} to {head} are missing", seq + 1)
+        }
         Break::Head { seq } => format!("BROKEN: event {seq} is not the one that was written last"),
     }
 }

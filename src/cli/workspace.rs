@@ -50,14 +50,7 @@ pub async fn run(config: Config, command: Command) -> Outcome {
     let said = match command {
         Command::List => list(app).await?,
         Command::Create { slug, name, timezone, currency, locale } => {
-            let new = NewWorkspace {
-                name,
-                slug,
-                kind: WorkspaceKind::Clinic,
-                timezone,
-                currency,
-                locale,
-            };
+            let new = NewWorkspace { name, slug, kind: WorkspaceKind::Clinic, timezone, currency, locale };
             let mut problems = Problems::default();
             new.check(&mut problems, "name");
             problems.ok().map_err(in_words)?;

@@ -9,16 +9,16 @@ use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::error::Error;
-use crate::journal::entity as audit_event;
-use crate::location::entity as location;
-use crate::room::entity as room;
 use crate::id::{
     self, AppointmentId, AuditEventId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId,
     RoomId, ServiceId, TypedId, WorkspaceId,
 };
+use crate::journal::entity as audit_event;
+use crate::location::entity as location;
+use crate::member::entity as member;
 use crate::patient::entity as patient;
 use crate::patient::family_history;
-use crate::member::entity as member;
+use crate::room::entity as room;
 use crate::service::entity as service;
 use crate::workspace::entity as workspace;
 

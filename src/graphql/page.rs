@@ -131,7 +131,11 @@ impl Page {
     }
 
     /// Restricts and orders the query to this page, with one row more to know whether there are others.
-    pub fn apply<E: EntityTrait>(&self, query: Select<E>, columns: &[(E::Column, Order)]) -> Result<Select<E>> {
+    pub fn apply<E: EntityTrait>(
+        &self,
+        query: Select<E>,
+        columns: &[(E::Column, Order)],
+    ) -> Result<Select<E>> {
         let mut query = query;
         if let Some(position) = &self.after {
             query = query.filter(beyond(columns, position, false)?);
