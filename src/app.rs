@@ -24,10 +24,10 @@ use crate::journal::append::append;
 use crate::journal::event::{Event, SYSTEM_CHAIN};
 use crate::journal::writer::Writer;
 use crate::live::Hub;
-use crate::patient::directory::Directories;
 use crate::live::bus::Bus;
 use crate::live::feed::Feeds;
 use crate::mail::{FolderOutbox, Mailer};
+use crate::patient::directory::Directories;
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;

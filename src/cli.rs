@@ -33,6 +33,8 @@ enum Command {
     Migrate(migrate::Command),
     /// Prints the GraphQL schema
     Schema,
+    /// Prints which role has which permission
+    Permissions,
     /// Reads records of other systems
     #[command(subcommand)]
     Import(import::Command),
@@ -78,6 +80,10 @@ async fn dispatch(command: Command) -> Outcome {
         Command::Migrate(command) => migrate::run(&config, command).await,
         Command::Schema => {
             terminal::print(crate::graphql::sdl(&config).trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Permissions => {
+            terminal::print(crate::access::permission::document().trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Import(command) => import::run(config, command).await,

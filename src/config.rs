@@ -102,9 +102,8 @@ impl Config {
                 table.insert(name.to_lowercase(), typed(name, &value));
             }
         }
-        let settings: Settings = table.try_into().map_err(|error: toml::de::Error| ConfigError::Variable {
-            variable: "configuration".into(),
-            problem: error.message().into(),
+        let settings: Settings = table.try_into().map_err(|error: toml::de::Error| {
+            ConfigError::Variable { variable: "configuration".into(), problem: error.message().into() }
         })?;
         Ok(Self::with_defaults(settings))
     }
@@ -164,7 +163,13 @@ fn typed(name: &str, value: &str) -> toml::Value {
             other => other.into(),
         },
         "DATABASE_CONNECTIONS" => value.parse::<i64>().map_or_else(|_| value.into(), Into::into),
-        "ALLOWED_ORIGINS" => value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(toml::Value::from).collect::<Vec<_>>().into(),
+        "ALLOWED_ORIGINS" => value
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(toml::Value::from)
+            .collect::<Vec<_>>()
+            .into(),
         _ => value.into(),
     }
 }

@@ -95,6 +95,7 @@ impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match database_violation(&error) {
             Some(Violation::Occupied) => Self::Occupied,
+            Some(Violation::TimedOut) => Self::Unavailable("database"),
             _ if matches!(error, DbErr::ConnectionAcquire(_)) => Self::Unavailable("database"),
             _ => Self::internal(error),
         }
@@ -107,6 +108,7 @@ enum Violation {
     Unique(String),
     Occupied,
     Transient,
+    TimedOut,
 }
 
 fn violation(error: &Error) -> Option<Violation> {
@@ -128,6 +130,8 @@ fn database_violation(error: &DbErr) -> Option<Violation> {
         Some("1555" | "2067") => Some(Violation::Unique(source.message().into())),
         // serialization_failure, deadlock_detected, lock_not_available.
         Some("40001" | "40P01" | "55P03") => Some(Violation::Transient),
+        // query_canceled: the statement's time ran out.
+        Some("57014") => Some(Violation::TimedOut),
         _ => None,
     }
 }

@@ -56,11 +56,12 @@ pub struct Subscription(crate::live::graphql::LiveSubscription);
 
 /// Builds the schema: the same one for the server, the tests and `schema.graphql`.
 pub fn schema(config: &Config) -> Schema {
-    let mut builder = async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .extension(guard::FieldGuard::default())
-        .limit_recursive_depth(32)
-        .limit_directives(20)
-        .limit_aliases(30);
+    let mut builder =
+        async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
+            .extension(guard::FieldGuard::default())
+            .limit_recursive_depth(32)
+            .limit_directives(20)
+            .limit_aliases(30);
     if !config.introspection {
         builder = builder.disable_introspection().disable_suggestions();
     }

@@ -155,7 +155,8 @@ impl Keys {
         for row in rows {
             let key = KeyOf { patient: row.patient_id, version: version(row.version)? };
             let Some(wrapped) = row.wrapped else { continue };
-            let under = self.workspace_cipher(db, actor.workspace, version(row.workspace_key_version)?).await?;
+            let under =
+                self.workspace_cipher(db, actor.workspace, version(row.workspace_key_version)?).await?;
             let stored = WrappedKey {
                 version: key.version,
                 wrapping_version: version(row.workspace_key_version)?,

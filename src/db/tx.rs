@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, ExecResult, IntoActiveModel, QueryFilter, QueryResult, Statement, Value,
+    ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction,
+    DbBackend, DbErr, EntityTrait, ExecResult, IntoActiveModel, QueryFilter, QueryResult, Statement, Value,
 };
 
 use super::{Engine, Scope, Statements};
@@ -133,8 +133,8 @@ impl Tx {
         }
         let mut expected = None;
         if let Some(column) = column::<A>("version")
-            && let ActiveValue::Set(Value::Int(Some(version))) | ActiveValue::Unchanged(Value::Int(Some(version))) =
-                row.get(column)
+            && let ActiveValue::Set(Value::Int(Some(version)))
+            | ActiveValue::Unchanged(Value::Int(Some(version))) = row.get(column)
         {
             condition = condition.add(column.eq(version));
             row.set(column, (version + 1).into());
@@ -142,7 +142,9 @@ impl Tx {
         }
         let update = A::Entity::update(row).validate()?.filter(condition);
         match (update.exec(self).await, expected) {
-            (Err(DbErr::RecordNotUpdated), Some(version)) => Err(Error::StaleVersion { current: version + 1 }),
+            (Err(DbErr::RecordNotUpdated), Some(version)) => {
+                Err(Error::StaleVersion { current: version + 1 })
+            }
             (result, _) => Ok(result?),
         }
     }

@@ -35,7 +35,9 @@ pub struct Batch {
 
 /// Reads a file of at most [`MAX_FILE_BYTES`].
 pub fn read_file(path: &Path) -> Batch {
-    let name = path.display().to_string();
+    let name = path
+        .file_name()
+        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     match File::open(path) {
         Ok(file) => read_entries(&name, file),
         Err(error) => Reading::new(&name).broken(&format!("cannot be opened ({})", error.kind())),

@@ -24,10 +24,7 @@ pub trait BatchKey: Clone + Eq + Hash + Send + Sync + 'static {
     type Value: Clone + Send + Sync + 'static;
 
     /// Loads the values of these distinct keys; a key that has none is left out.
-    fn load(
-        call: &Call,
-        keys: Vec<Self>,
-    ) -> impl Future<Output = Result<HashMap<Self, Self::Value>>> + Send;
+    fn load(call: &Call, keys: Vec<Self>) -> impl Future<Output = Result<HashMap<Self, Self::Value>>> + Send;
 }
 
 /// The keys asked for and not yet loaded.

@@ -60,7 +60,10 @@ impl Documents {
 /// Refuses a text that is too long, has too many tokens or nests too deep.
 fn inspect(text: &str) -> Result<(), Refusal> {
     let refuse = |what: &str, most: usize| {
-        Err(Refusal { code: Code::QueryTooComplex, message: format!("The document has {what}: at most {most}.") })
+        Err(Refusal {
+            code: Code::QueryTooComplex,
+            message: format!("The document has {what}: at most {most}."),
+        })
     };
     if text.len() > MAX_BYTES {
         return refuse("too many bytes", MAX_BYTES);

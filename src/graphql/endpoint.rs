@@ -50,9 +50,8 @@ impl Endpoint {
                 let execution = self.schema.execute(request.data(call.clone()));
                 let executed = tokio::time::timeout(DEADLINE, drive(&call, execution)).await;
                 call.release().await;
-                let response = executed.unwrap_or_else(|_| {
-                    error::refuse(Code::Unavailable, "The operation took too long.")
-                });
+                let response = executed
+                    .unwrap_or_else(|_| error::refuse(Code::Unavailable, "The operation took too long."));
                 told(&call, response).await
             }
             Err(response) => *response,
@@ -130,7 +129,11 @@ impl Executor for Endpoint {
         self.answer(request, caller).await
     }
 
-    fn execute_stream(&self, mut request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+    fn execute_stream(
+        &self,
+        mut request: Request,
+        session: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
         let caller = caller(&mut request, session.as_deref());
         self.clone().follow(request, caller)
     }

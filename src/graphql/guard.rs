@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, ResolveInfo};
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextResolve, ResolveInfo,
+};
 use async_graphql::{PathSegment, QueryPathSegment, Response, ServerResult, TypeDirective, Value};
 
 use super::context::Call;
@@ -92,10 +94,9 @@ fn declared(context: &ExtensionContext<'_>) -> Permissions {
     for (type_name, meta) in &context.schema_env.registry.types {
         for (field_name, field) in meta.fields().into_iter().flatten() {
             for directive in &field.directive_invocations {
-                let required = directive
-                    .args
-                    .get("permission")
-                    .and_then(|value| <Permission as async_graphql::InputType>::parse(Some(value.clone())).ok());
+                let required = directive.args.get("permission").and_then(|value| {
+                    <Permission as async_graphql::InputType>::parse(Some(value.clone())).ok()
+                });
                 if let (true, Some(required)) = (directive.name == "requires", required) {
                     permissions.entry(type_name.clone()).or_default().insert(field_name.clone(), required);
                 }

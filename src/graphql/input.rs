@@ -46,6 +46,10 @@ impl Problems {
         if text.is_some_and(|text| text.chars().count() > most) {
             self.add(field, format!("At most {most} characters."));
         }
+        // PostgreSQL stores no NUL.
+        if text.is_some_and(|text| text.contains('\0')) {
+            self.add(field, "Must not contain the character NUL.");
+        }
     }
 
     pub fn range<T: PartialOrd + Display>(&mut self, field: &str, value: T, range: RangeInclusive<T>) {

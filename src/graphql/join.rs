@@ -6,15 +6,16 @@
 
 use sea_orm::sea_query::{Alias, IntoIden};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Iden, Iterable, JoinType,
-    QueryResult, QuerySelect, RelationDef, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Iden, Iterable, JoinType, QueryResult,
+    QuerySelect, RelationDef, Select,
 };
 
 use sea_orm::prelude::BelongsTo;
 
 use crate::error::Result;
 
-type Attach<E> = Box<dyn Fn(&mut <E as EntityTrait>::ModelEx, &QueryResult, &str) -> Result<(), DbErr> + Send + Sync>;
+type Attach<E> =
+    Box<dyn Fn(&mut <E as EntityTrait>::ModelEx, &QueryResult, &str) -> Result<(), DbErr> + Send + Sync>;
 type Columns<E> = Box<dyn Fn(Select<E>, &str) -> Select<E> + Send + Sync>;
 
 /// A to-one relation that can be joined.

@@ -9,16 +9,16 @@ use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::error::Error;
-use crate::journal::entity as audit_event;
-use crate::location::entity as location;
-use crate::room::entity as room;
 use crate::id::{
     self, AppointmentId, AuditEventId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId,
     RoomId, ServiceId, TypedId, WorkspaceId,
 };
+use crate::journal::entity as audit_event;
+use crate::location::entity as location;
+use crate::member::entity as member;
 use crate::patient::entity as patient;
 use crate::patient::family_history;
-use crate::member::entity as member;
+use crate::room::entity as room;
 use crate::service::entity as service;
 use crate::workspace::entity as workspace;
 
@@ -76,28 +76,36 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
     let Some((prefix, uuid)) = id::decode(id) else {
         return Err(Error::invalid_argument("id", "This is not an id."));
     };
-    let may = |permission| call.permits(permission).is_ok();
     Ok(match prefix {
         WorkspaceId::PREFIX => call.load(WorkspaceId(uuid)).await?.map(Node::Workspace),
         MembershipId::PREFIX => call.load(MembershipId(uuid)).await?.map(Node::Member),
         AuthSessionId::PREFIX => call.load(AuthSessionId(uuid)).await?.map(Node::AuthSession),
-        ServiceId::PREFIX if may(Permission::ReadPractice) => {
+        ServiceId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
             call.load(ServiceId(uuid)).await?.map(Node::Service)
         }
-        LocationId::PREFIX if may(Permission::ReadPractice) => {
+        LocationId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
             call.load(LocationId(uuid)).await?.map(Node::Location)
         }
-        RoomId::PREFIX if may(Permission::ReadPractice) => call.load(RoomId(uuid)).await?.map(Node::Room),
-        AppointmentId::PREFIX if may(Permission::ReadAppointments) => {
+        RoomId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
+            call.load(RoomId(uuid)).await?.map(Node::Room)
+        }
+        AppointmentId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
             call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment)
         }
-        PatientId::PREFIX if may(Permission::ReadPatients) => {
+        PatientId::PREFIX => {
+            call.permits(Permission::ReadPatients)?;
             call.load(PatientId(uuid)).await?.map(Box::new).map(Node::Patient)
         }
-        FamilyHistoryId::PREFIX if may(Permission::ReadClinical) => {
+        FamilyHistoryId::PREFIX => {
+            call.permits(Permission::ReadClinical)?;
             call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry)
         }
-        AuditEventId::PREFIX if may(Permission::ReadAudit) => {
+        AuditEventId::PREFIX => {
+            call.permits(Permission::ReadAudit)?;
             call.load(AuditEventId(uuid)).await?.map(Node::AuditEvent)
         }
         _ => None,

@@ -3,8 +3,10 @@
 //! A cursor is opaque to clients. It holds the position (the values of the order's columns) and a digest of
 //! workspace, filter and order, so that it cannot be carried to another list.
 
-use async_graphql::connection::{Connection, Edge, EmptyFields};
-use async_graphql::{Context, InputObject, OutputType, SimpleObject};
+use std::borrow::Cow;
+
+use async_graphql::connection::PageInfo;
+use async_graphql::{Context, Object, OutputType, TypeName};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
@@ -27,8 +29,7 @@ pub const DEFAULT_SIZE: usize = 20;
 pub const MAX_SIZE: usize = 100;
 
 /// The paging arguments of every list.
-#[derive(Clone, Debug, Default, InputObject)]
-#[graphql(name = "PageInput")]
+#[derive(Clone, Debug, Default)]
 pub struct PageArgs {
     pub first: Option<i32>,
     pub after: Option<String>,
@@ -130,7 +131,11 @@ impl Page {
     }
 
     /// Restricts and orders the query to this page, with one row more to know whether there are others.
-    pub fn apply<E: EntityTrait>(&self, query: Select<E>, columns: &[(E::Column, Order)]) -> Result<Select<E>> {
+    pub fn apply<E: EntityTrait>(
+        &self,
+        query: Select<E>,
+        columns: &[(E::Column, Order)],
+    ) -> Result<Select<E>> {
         let mut query = query;
         if let Some(position) = &self.after {
             query = query.filter(beyond(columns, position, false)?);
@@ -159,12 +164,11 @@ impl Page {
         }
         let (previous, next) =
             if self.backwards { (more, self.before.is_some()) } else { (self.after.is_some(), more) };
-        let mut connection = Connection::with_additional_fields(previous, next, Total::new(total));
-        connection.edges.extend(rows.into_iter().map(|row| {
-            let cursor = self.binding.encode(&position(&row));
-            Edge::new(cursor, node(row))
-        }));
-        connection
+        let edges = rows
+            .into_iter()
+            .map(|row| Edge { cursor: self.binding.encode(&position(&row)), node: node(row) })
+            .collect();
+        List { edges, previous, next, total: total.map(|total| i32::try_from(total).unwrap_or(i32::MAX)) }
     }
 }
 
@@ -190,18 +194,71 @@ where
 }
 
 /// A page of a list.
-pub type List<N> = Connection<String, N, Total, EmptyFields>;
-
-/// Beside the page itself.
-#[derive(SimpleObject)]
-pub struct Total {
-    /// How many items the whole list has. Counted only when asked for.
-    total_count: Option<i32>,
+pub struct List<N> {
+    pub edges: Vec<Edge<N>>,
+    previous: bool,
+    next: bool,
+    total: Option<i32>,
 }
 
-impl Total {
-    fn new(total: Option<u64>) -> Self {
-        Self { total_count: total.map(|total| i32::try_from(total).unwrap_or(i32::MAX)) }
+/// An item of a list and its place in it.
+pub struct Edge<N> {
+    cursor: String,
+    node: N,
+}
+
+impl<N: OutputType> TypeName for List<N> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", N::type_name()).into()
+    }
+}
+
+impl<N: OutputType> TypeName for Edge<N> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", N::type_name()).into()
+    }
+}
+
+/// A page of a list: from a cursor on, in the list's order.
+#[Object(name_type)]
+impl<N: OutputType> List<N> {
+    /// Where the page lies in the list.
+    async fn page_info(&self) -> PageInfo {
+        PageInfo {
+            has_previous_page: self.previous,
+            has_next_page: self.next,
+            start_cursor: self.edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: self.edges.last().map(|edge| edge.cursor.clone()),
+        }
+    }
+
+    /// The items with their cursors.
+    async fn edges(&self) -> &[Edge<N>] {
+        &self.edges
+    }
+
+    /// The items.
+    async fn nodes(&self) -> Vec<&N> {
+        self.edges.iter().map(|edge| &edge.node).collect()
+    }
+
+    /// How many items the whole list has. Counted only when asked for.
+    async fn total_count(&self) -> Option<i32> {
+        self.total
+    }
+}
+
+/// An item of a list and its place in it.
+#[Object(name_type)]
+impl<N: OutputType> Edge<N> {
+    /// The item.
+    async fn node(&self) -> &N {
+        &self.node
+    }
+
+    /// Its place: pass it as `after` or `before` to go on from here.
+    async fn cursor(&self) -> &str {
+        &self.cursor
     }
 }
 

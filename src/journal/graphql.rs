@@ -104,17 +104,18 @@ pub struct JournalQuery;
 impl JournalQuery {
     /// The workspace's audit trail, newest first. Reading it is recorded in it.
     #[graphql(directive = requires::apply(Permission::ReadAudit))]
-    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn audit_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which entries. All when omitted.", default)] filter: AuditEventFilter,
-        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "Which entries. All when omitted.")] filter: Option<AuditEventFilter>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<List<ModelEx>> {
-        let actor = ctx.actor()?;
+        let (actor, filter) = (ctx.actor()?, filter.unwrap_or_default());
         let binding = Binding::new(actor.workspace, "auditEvents", &filter);
         let page = Page::new(binding, PageArgs { first, after, last, before })?;
         let query = queries::list(&actor, &filter)?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::{ID, InputObject};
 use sea_orm::prelude::DateTimeUtc;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Order, QueryFilter, QuerySelect, QueryTrait, Select};
 
 use super::entity::{AuditKind, Column, Entity, Model, ModelEx};
@@ -44,7 +45,9 @@ pub fn list(actor: &Actor, filter: &AuditEventFilter) -> Result<Select<Entity>> 
     let invalid = |message: &str| Err(Error::invalid_argument("filter", message));
     let mut query = actor.find::<Entity>();
     if let Some(subject) = &filter.subject_id {
-        let Some((table, uuid)) = id::decode(subject).and_then(|(prefix, uuid)| Some((id::table(prefix)?, uuid))) else {
+        let Some((table, uuid)) =
+            id::decode(subject).and_then(|(prefix, uuid)| Some((id::table(prefix)?, uuid)))
+        else {
             return invalid("subjectId is not an id.");
         };
         query = query.filter(Column::SubjectId.eq(uuid)).filter(Column::SubjectType.eq(table));
@@ -53,7 +56,10 @@ pub fn list(actor: &Actor, filter: &AuditEventFilter) -> Result<Select<Entity>> 
         // The index is on the person: one person has one membership in a workspace.
         let user = actor.find::<member::Entity>().filter(member::Column::Id.eq(member));
         let user = user.select_only().column(member::Column::UserId).into_query();
-        query = query.filter(Column::ActorUserId.in_subquery(user)).filter(Column::ActorMembershipId.eq(member));
+        let user = Expr::from(user);
+        // One value rather than `IN`, so that the index also gives the order.
+        let same_user = Expr::col((Entity, Column::ActorUserId)).eq(user);
+        query = query.filter(same_user).filter(Column::ActorMembershipId.eq(member));
     }
     if let Some(patient) = filter.patient_id {
         query = query.filter(Column::PatientId.eq(patient));

@@ -87,7 +87,11 @@ fn check(event: &Model, before: &Verified) -> Option<Break> {
 async fn ends(db: &Database, workspace: WorkspaceId) -> Result<(Option<head::Model>, i64)> {
     let tx = db.begin_read(Scope::workspace(workspace)).await?;
     // The last event before the head: an honest head read later is at least as far.
-    let last = system(workspace).find::<entity::Entity>().order_by_desc(entity::Column::Seq).one(&tx.overhead()).await?;
+    let last = system(workspace)
+        .find::<entity::Entity>()
+        .order_by_desc(entity::Column::Seq)
+        .one(&tx.overhead())
+        .await?;
     let head = system(workspace).find::<head::Entity>().one(&tx.overhead()).await?;
     tx.rollback().await?;
     Ok((head, last.map_or(0, |event| event.seq)))

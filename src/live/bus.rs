@@ -64,7 +64,8 @@ async fn send(pool: PgPool, hub: Hub) {
     loop {
         let hints: Vec<String> =
             hub.untold().await.into_iter().map(|(workspace, seq)| format!("{}:{seq}", workspace.0)).collect();
-        let notify = query("SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint").bind(CHANNEL).bind(hints);
+        let notify =
+            query("SELECT pg_notify($1, hint) FROM unnest($2::text[]) AS hint").bind(CHANNEL).bind(hints);
         if let Err(error) = notify.execute(&pool).await {
             tracing::warn!(%error, "hints to other nodes are lost");
             tokio::time::sleep(RETRY).await;

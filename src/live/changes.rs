@@ -6,10 +6,10 @@ use super::feed::FeedEvent;
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::id::{
-    AppointmentId, AppointmentSeriesId, AttachmentId, CarePlanGoalId, CarePlanId, CarePlanInterventionId, ConsentId,
-    DeletionRequestId, DiagnosticResultId, DisclosureId, DoctorScheduleId, FamilyHistoryId, LegalHoldId, LocationId,
-    MedicalRecordId, MembershipId, PatientId, RetentionPolicyId, RoomId, ScheduleExceptionId, ServiceId, TestOrderId,
-    TherapySessionId, TypedId, WaitlistEntryId, WorkspaceId,
+    AppointmentId, AppointmentSeriesId, AttachmentId, CarePlanGoalId, CarePlanId, CarePlanInterventionId,
+    ConsentId, DeletionRequestId, DiagnosticResultId, DisclosureId, DoctorScheduleId, FamilyHistoryId,
+    LegalHoldId, LocationId, MedicalRecordId, MembershipId, PatientId, RetentionPolicyId, RoomId,
+    ScheduleExceptionId, ServiceId, TestOrderId, TherapySessionId, TypedId, WaitlistEntryId, WorkspaceId,
 };
 use crate::member::entity::Role;
 

@@ -95,7 +95,12 @@ impl Feeds {
     }
 
     /// A reader that starts after the cursor or, without one, now.
-    pub async fn read(&self, workspace: WorkspaceId, after: Option<&str>, now: DateTimeUtc) -> Result<Reader> {
+    pub async fn read(
+        &self,
+        workspace: WorkspaceId,
+        after: Option<&str>,
+        now: DateTimeUtc,
+    ) -> Result<Reader> {
         // Handed out before the head is read, so that nothing falls between the two.
         let live = self.receive(workspace);
         let head = self.head(workspace).await?;
@@ -110,7 +115,8 @@ impl Feeds {
         };
         if let Some(after) = after {
             let foreign = || Error::invalid_argument("after", "This cursor does not belong to this feed.");
-            reader.position = parse_cursor(workspace, after).filter(|seq| *seq <= head).ok_or_else(foreign)?;
+            reader.position =
+                parse_cursor(workspace, after).filter(|seq| *seq <= head).ok_or_else(foreign)?;
             reader.replay().await?;
             if reader.ready.first().is_some_and(|missed| missed.occurred_at < now - RETENTION) {
                 return Err(Error::CursorExpired);
@@ -137,7 +143,10 @@ impl Feeds {
         let mut position = None;
         while !self.abandoned(workspace, &sender) {
             if let Err(error) = self.advance(workspace, &mut position, &sender).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the journal cannot be followed; trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the journal cannot be followed; trying again"
+                );
                 tokio::time::sleep(POLL).await;
             }
             // A hint says that there is something to read; so may the time, for hints can get lost.
@@ -286,7 +295,9 @@ mod tests {
     fn a_cursor_names_a_place_in_one_workspace_only() {
         let (here, there) = (WorkspaceId(Uuid::max()), WorkspaceId(Uuid::nil()));
         assert_eq!(parse_cursor(here, &cursor(here, 42)), Some(42));
-        for bad in [cursor(there, 42), cursor(here, -1), cursor(here, 42)[1..].into(), String::new(), "?".into()] {
+        for bad in
+            [cursor(there, 42), cursor(here, -1), cursor(here, 42)[1..].into(), String::new(), "?".into()]
+        {
             assert_eq!(parse_cursor(here, &bad), None, "{bad}");
         }
     }

@@ -183,11 +183,12 @@ impl LiveSubscription {
     async fn changes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only changes of these types. All that you may hear of when omitted.")] types: Option<
-            Vec<ChangeType>,
-        >,
-        #[graphql(desc = "The cursor of the last change that you have seen. From now on when omitted; older than \
-                          30 days is `CURSOR_EXPIRED`.")]
+        #[graphql(desc = "Only changes of these types. All that you may hear of when omitted.")]
+        types: Option<Vec<ChangeType>>,
+        #[graphql(
+            desc = "The cursor of the last change that you have seen. From now on when omitted; older than \
+                          30 days is `CURSOR_EXPIRED`."
+        )]
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<Change>>> {
         for change in types.iter().flatten() {
@@ -206,12 +207,16 @@ impl LiveSubscription {
     async fn appointment_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which appointments. All that you may see when omitted.", default)]
-        filter: AppointmentEventFilter,
-        #[graphql(desc = "The cursor of the last event that you have seen. From now on when omitted; older than 30 \
-                          days is `CURSOR_EXPIRED`.")]
+        #[graphql(desc = "Which appointments. All that you may see when omitted.")] filter: Option<
+            AppointmentEventFilter,
+        >,
+        #[graphql(
+            desc = "The cursor of the last event that you have seen. From now on when omitted; older than 30 \
+                          days is `CURSOR_EXPIRED`."
+        )]
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<AppointmentEvent>>> {
+        let filter = filter.unwrap_or_default();
         Ok(follow(ctx, Permission::ReadAppointments, after.as_deref(), move |call, event| {
             appointment_event(call, event, filter.clone())
         })
@@ -243,7 +248,8 @@ async fn appointment_event(
     event: FeedEvent,
     filter: AppointmentEventFilter,
 ) -> crate::error::Result<Option<AppointmentEvent>> {
-    let Some(id) = event.subject_id.filter(|_| event.subject_type.as_deref() == Some(AppointmentId::TABLE)) else {
+    let Some(id) = event.subject_id.filter(|_| event.subject_type.as_deref() == Some(AppointmentId::TABLE))
+    else {
         return Ok(None);
     };
     let workspace = call.actor()?.workspace;

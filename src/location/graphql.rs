@@ -98,7 +98,6 @@ impl LocationQuery {
 
     /// The locations in use, by name.
     #[graphql(directive = requires::apply(Permission::ReadPractice))]
-    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn locations(
         &self,
         ctx: &Context<'_>,

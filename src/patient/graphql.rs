@@ -7,15 +7,15 @@ use sea_orm::prelude::DateTimeUtc;
 use super::chart::{BloodType, Gender, MaritalStatus, Written, read};
 use super::entity::ModelEx;
 use super::family_history;
-use crate::appointment;
-use crate::appointment::graphql::roots::{AppointmentOrder, of_patient};
-use crate::graphql::page::{List, PageArgs};
 use super::queries::FamilyHistoryOf;
 use crate::access::permission::Permission;
+use crate::appointment;
+use crate::appointment::graphql::roots::{AppointmentOrder, of_patient};
 use crate::crypto::sealed::Sealed;
 use crate::graphql::context::{ContextExt, Field};
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
+use crate::graphql::page::{List, PageArgs};
 use crate::id::{FamilyHistoryId, MembershipId, PatientId};
 
 pub mod roots;
@@ -207,7 +207,9 @@ impl ModelEx {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "In which order.", default)] order_by: AppointmentOrder,
-        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,

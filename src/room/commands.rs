@@ -42,7 +42,7 @@ pub async fn update(app: &App, actor: &Actor, input: &UpdateRoomInput) -> Result
         expect_version(room.version, input.expected_version)?;
 
         let row = input.apply(room.into_active_model())?;
-        require_location(&unit, actor, input.location_id.clone().take()).await?;
+        require_location(&unit, actor, input.location_id.take()).await?;
         unit.update(row).await.map_err(name_taken)?;
 
         unit.record(Event::by(actor, AuditKind::Write, "room.updated").on(input.id));

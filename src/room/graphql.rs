@@ -113,7 +113,6 @@ impl RoomQuery {
 
     /// The rooms in use, by name.
     #[graphql(directive = requires::apply(Permission::ReadPractice))]
-    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn rooms(
         &self,
         ctx: &Context<'_>,

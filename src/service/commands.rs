@@ -47,7 +47,13 @@ pub async fn update(app: &App, actor: &Actor, input: &UpdateServiceInput) -> Res
 }
 
 /// Archives a service, or brings it back. Doing it twice is doing it once.
-pub async fn set_archived(app: &App, actor: &Actor, id: ServiceId, version: i32, archived: bool) -> Result<()> {
+pub async fn set_archived(
+    app: &App,
+    actor: &Actor,
+    id: ServiceId,
+    version: i32,
+    archived: bool,
+) -> Result<()> {
     actor.require(Permission::ManagePractice)?;
 
     app.write(actor, move |unit| async move {

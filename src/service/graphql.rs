@@ -129,12 +129,13 @@ impl ServiceQuery {
 
     /// The services on offer, by name.
     #[graphql(directive = requires::apply(Permission::ReadPractice))]
-    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn services(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Lists archived services as well.", default)] include_archived: bool,
-        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<i32>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
@@ -154,7 +155,11 @@ pub struct ServiceMutation;
 impl ServiceMutation {
     /// Adds a service to what the practice offers.
     #[graphql(directive = requires::apply(Permission::ManagePractice))]
-    async fn create_service(&self, ctx: &Context<'_>, input: CreateServiceInput) -> Result<Option<ServicePayload>> {
+    async fn create_service(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateServiceInput,
+    ) -> Result<Option<ServicePayload>> {
         let key = ctx.idempotency(input.idempotency_key.as_deref())?;
         let id = commands::create(ctx.app(), &*ctx.actor()?, key.as_ref(), &input).await?;
         payload(ctx, id).await
@@ -162,7 +167,11 @@ impl ServiceMutation {
 
     /// Changes a service. Appointments that are booked already stay as they are.
     #[graphql(directive = requires::apply(Permission::ManagePractice))]
-    async fn update_service(&self, ctx: &Context<'_>, input: UpdateServiceInput) -> Result<Option<ServicePayload>> {
+    async fn update_service(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateServiceInput,
+    ) -> Result<Option<ServicePayload>> {
         commands::update(ctx.app(), &*ctx.actor()?, &input).await?;
         payload(ctx, input.id).await
     }

@@ -117,7 +117,7 @@ impl UpdateServiceInput {
         set(&mut row.min_notice_minutes, self.min_notice_minutes);
         set(&mut row.max_advance_days, self.max_advance_days);
         patch(&mut row.description, &self.description);
-        patch(&mut row.price_minor, &self.price_minor.clone().map_value(i64::from));
+        patch(&mut row.price_minor, &self.price_minor.map_value(i64::from));
         patch(&mut row.color, &self.color);
         checked(row)
     }

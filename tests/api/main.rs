@@ -4,9 +4,13 @@
 mod appointment;
 mod http;
 mod import;
+mod journal;
+mod live;
+mod location;
 mod member;
-mod schema;
 mod patient;
+mod room;
+mod schema;
 mod service;
 mod sign_in;
 mod support;

@@ -63,7 +63,7 @@ on_both_engines! {
         assert_eq!(staff.code(ADD, locum).await, "FORBIDDEN");
         for wrong in [json!({ "role": "OWNER" }), json!({ "role": "PATIENT" }), json!({ "color": "red" }), json!({ "displayName": " " })] {
             let mut input = json!({ "displayName": "B", "role": "DOCTOR" });
-            input.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+            input.as_object_mut().expect("an object").extend(wrong.as_object().expect("an object").clone());
             assert_eq!(owner.code(ADD, json!({ "input": input })).await, "BAD_USER_INPUT", "{wrong}");
         }
 
@@ -76,7 +76,7 @@ on_both_engines! {
         let list = staff.ok("{ members { totalCount nodes { displayName email } } }", json!({})).await["members"].clone();
         assert_eq!(list["totalCount"], 3);
         assert_eq!(list["nodes"][0], json!({ "displayName": "A locum", "email": null }));
-        assert!(list["nodes"][1]["email"].as_str().unwrap().ends_with("@praxis.example"));
+        assert!(list["nodes"][1]["email"].as_str().expect("a text").ends_with("@praxis.example"));
     }
 }
 

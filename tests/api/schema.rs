@@ -61,7 +61,10 @@ fn everything_in_the_schema_is_described() {
                 missing.push(what);
             }
         };
-        check(name.clone(), definition.description.is_some() || matches!(name.as_str(), "Query" | "Mutation"));
+        check(
+            name.clone(),
+            definition.description.is_some() || matches!(name.as_str(), "Query" | "Mutation"),
+        );
         match &definition.kind {
             TypeKind::Object(object) => {
                 for field in object.fields.iter().map(|field| &field.node) {
@@ -104,12 +107,21 @@ fn tables_are_selected_only_through_the_scoped_finder() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("access/scope.rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("access/scope.rs")
+            {
                 let text = std::fs::read_to_string(&path).unwrap();
                 for (number, line) in text.lines().enumerate() {
-                    let selects = ["Entity::find()", "Entity::find_by_id(", "::find_by_id(", "Entity::load()", "Query::select()"];
+                    let selects = [
+                        "Entity::find()",
+                        "Entity::find_by_id(",
+                        "::find_by_id(",
+                        "Entity::load()",
+                        "Query::select()",
+                    ];
                     // The window over a scoped query: the one raw select.
-                    let excepted = path.ends_with("appointment/queries.rs") && line.contains("Query::select()");
+                    let excepted =
+                        path.ends_with("appointment/queries.rs") && line.contains("Query::select()");
                     if selects.iter().any(|select| line.contains(select)) && !excepted {
                         found.push(format!("{}:{}", path.display(), number + 1));
                     }

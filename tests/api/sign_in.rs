@@ -33,7 +33,7 @@ on_both_engines! {
         assert_eq!(viewer["workspace"], json!({ "slug": "north", "timezone": "UTC", "currency": "USD", "kind": "CLINIC" }));
         assert_eq!(viewer["membership"], json!({ "isBookable": true, "email": OWNER }));
         assert_eq!(viewer["memberships"], json!([{ "workspaceSlug": "north" }]));
-        let permissions = viewer["permissions"].as_array().unwrap();
+        let permissions = viewer["permissions"].as_array().expect("a list");
         assert!(permissions.contains(&json!("MANAGE_MEMBERS")) && !permissions.contains(&json!("MANAGE_PLATFORM")));
         assert_eq!(app.get(None, "{ viewer { id } }", json!({})).await["viewer"], Json::Null);
     }
@@ -53,7 +53,7 @@ on_both_engines! {
             (json!({ "workspaceSlug": "north" }), "workspaceSlug"),
         ] {
             let mut all = json!({ "email": "a@b.example", "password": PASSWORD, "name": "Jo", "workspaceName": "N" });
-            all.as_object_mut().unwrap().extend(input.as_object().unwrap().clone());
+            all.as_object_mut().expect("an object").extend(input.as_object().expect("an object").clone());
             let document = "mutation($input: SignUpInput!) { signUp(input: $input) { accessToken } }";
             let body = app.ask(None, document, json!({ "input": all })).await;
             assert_eq!(body["errors"][0]["extensions"]["fields"][0]["path"], json!(["input", field]), "{body}");
@@ -64,7 +64,7 @@ on_both_engines! {
             let input = json!({ "email": email, "password": PASSWORD, "name": "Jo", "workspaceName": "Riverside" });
             let document = "mutation($input: SignUpInput!) { signUp(input: $input) { viewer { workspace { slug } } } }";
             let slug = app.get(None, document, json!({ "input": input })).await["signUp"]["viewer"]["workspace"]["slug"].clone();
-            assert!(slug.as_str().unwrap().starts_with(expected), "{slug}");
+            assert!(slug.as_str().expect("a text").starts_with(expected), "{slug}");
         }
     }
 }
@@ -87,7 +87,7 @@ on_both_engines! {
 
         let south = app.sign_up(OWNER, "south").await;
         let viewer = app.get(Some(&south.access), "{ viewer { memberships { workspaceSlug } } }", json!({})).await;
-        assert_eq!(viewer["viewer"]["memberships"].as_array().unwrap().len(), 2);
+        assert_eq!(viewer["viewer"]["memberships"].as_array().expect("a list").len(), 2);
     }
 }
 
@@ -194,7 +194,7 @@ on_both_engines! {
         app.sign_up("other@west.example", "west").await;
         let two = app.try_sign_in(OWNER, PASSWORD).await;
         assert_eq!(two["data"]["signIn"]["viewer"], json!({ "role": null, "workspace": null }));
-        assert_eq!(two["data"]["signIn"]["memberships"].as_array().unwrap().len(), 2);
+        assert_eq!(two["data"]["signIn"]["memberships"].as_array().expect("a list").len(), 2);
         // Whoever has not chosen a workspace is in none.
         let tokens = Tokens::of(&two["data"]["signIn"]);
         assert_eq!(code(&app.ask(Some(&tokens.access), WORKSPACE, json!({})).await), "UNAUTHENTICATED");

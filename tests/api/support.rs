@@ -3,8 +3,8 @@
 pub mod app;
 pub mod database;
 pub mod sdl;
-pub mod world;
 pub mod sign_in;
+pub mod world;
 
 /// Declares each test twice: once for each engine, as `name::sqlite` and `name::postgres`.
 macro_rules! on_both_engines {

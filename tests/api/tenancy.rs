@@ -24,7 +24,8 @@ fn places(sdl: &Sdl) -> Vec<(Place, String, Json)> {
     let mut found = Vec::new();
     for root in ["Query", "Mutation"] {
         for field in sdl.fields(root) {
-            let arguments: Vec<&InputValueDefinition> = field.arguments.iter().map(|argument| &argument.node).collect();
+            let arguments: Vec<&InputValueDefinition> =
+                field.arguments.iter().map(|argument| &argument.node).collect();
             let mut paths = Vec::new();
             for argument in &arguments {
                 id_paths(sdl, argument, &mut Vec::new(), &mut paths);
@@ -35,8 +36,11 @@ fn places(sdl: &Sdl) -> Vec<(Place, String, Json)> {
                 for argument in &arguments {
                     let name = argument.name.node.as_str();
                     if required(argument) || path[0] == name {
-                        let below: Vec<&str> =
-                            if path[0] == name { path[1..].iter().map(String::as_str).collect() } else { Vec::new() };
+                        let below: Vec<&str> = if path[0] == name {
+                            path[1..].iter().map(String::as_str).collect()
+                        } else {
+                            Vec::new()
+                        };
                         variables.insert(name.into(), sample(sdl, name, &argument.ty.node, &below));
                         declared.push(format!("${name}: {}", argument.ty.node));
                         passed.push(format!("{name}: ${name}"));
@@ -130,7 +134,8 @@ fn with_id(variables: &Json, path: &[String], id: &str) -> Json {
 /// The id prefix that the place expects, as its own error message says; `None` where any id is taken.
 async fn expected_prefix(client: &Client, document: &str, variables: &Json, place: &Place) -> Option<String> {
     let answer = client.run(document, with_id(variables, &place.path, "nonsense")).await;
-    let message = answer.errors.first().and_then(|error| error["message"].as_str()).unwrap_or_default().to_owned();
+    let message =
+        answer.errors.first().and_then(|error| error["message"].as_str()).unwrap_or_default().to_owned();
     let (_, rest) = message.split_once("starts with \"")?;
     rest.split_once('_').map(|(prefix, _)| prefix.to_owned())
 }
@@ -168,7 +173,10 @@ async fn check(app: &TestApp) {
                 comparable(&of_missing.data, &of_missing.errors, &missing),
             );
             if foreign_text != missing_text {
-                different.push(format!("{}.{} {:?}\n  {foreign_text}\n  {missing_text}", place.root, place.field, place.path));
+                different.push(format!(
+                    "{}.{} {:?}\n  {foreign_text}\n  {missing_text}",
+                    place.root, place.field, place.path
+                ));
             }
             assert!(!foreign_text.contains(North::MARKER), "{}: {foreign_text}", place.field);
             checked += 1;
@@ -189,7 +197,10 @@ async fn no_list_shows_anything(sdl: &Sdl, south: &Client) {
         if !callable || !named(&field.ty.node).ends_with("Connection") {
             continue;
         }
-        let document = format!("{{ {}(first: 100) {{ nodes {{ __typename ... on Node {{ id }} }} totalCount }} }}", field.name.node);
+        let document = format!(
+            "{{ {}(first: 100) {{ nodes {{ __typename ... on Node {{ id }} }} totalCount }} }}",
+            field.name.node
+        );
         let answer = south.run(&document, json!({})).await;
         let text = answer.data.to_string();
         assert!(!text.contains(North::MARKER), "{text}");

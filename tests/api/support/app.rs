@@ -134,7 +134,7 @@ impl TestApp {
             session: Some(AuthSessionId::new(&self.app.clock)),
             role,
             patient: None,
-            request: RequestInfo::default(),
+            request: RequestInfo { id: "test".into(), ..RequestInfo::default() },
         };
         self.client(Some(actor))
     }

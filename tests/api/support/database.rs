@@ -58,7 +58,8 @@ impl TestDatabase {
     }
 
     async fn connect_as(&self, url: &str) -> Database {
-        let pool = PoolOptions { acquire_timeout: std::time::Duration::from_secs(60), ..PoolOptions::default() };
+        let pool =
+            PoolOptions { acquire_timeout: std::time::Duration::from_secs(60), ..PoolOptions::default() };
         connect(url, &pool).await.expect("the test's database answers")
     }
 }
@@ -118,8 +119,9 @@ async fn postgres_template(admin: &DatabaseConnection, admin_url: &str) -> Strin
 
 /// The superuser's address of the throw-away cluster.
 pub fn admin_url() -> String {
-    std::env::var("PRAXIS_TEST_POSTGRES_URL")
-        .expect("PRAXIS_TEST_POSTGRES_URL is not set: run scripts/test, which starts a PostgreSQL for the tests")
+    std::env::var("PRAXIS_TEST_POSTGRES_URL").expect(
+        "PRAXIS_TEST_POSTGRES_URL is not set: run scripts/test, which starts a PostgreSQL for the tests",
+    )
 }
 
 fn with_database(url: &str, name: &str) -> String {

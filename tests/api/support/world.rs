@@ -38,7 +38,7 @@ impl North {
         let patient =
             north.create("createPatient", "patient", json!({ "firstName": name, "lastName": name })).await;
         let relative = json!({ "patientId": patient, "relation": "Mother", "condition": name });
-        north.create("addFamilyHistory", "familyHistory", relative).await;
+        north.create("addFamilyHistory", "entry", relative).await;
         let booking = json!({ "patientId": patient, "practitionerId": doctor.membership().to_string(),
             "startsAt": "2026-06-02T09:00:00Z", "endsAt": "2026-06-02T09:30:00Z" });
         let booked = north.owner.ok(crate::appointment::BOOK, json!({ "input": booking })).await;
