@@ -127,7 +127,7 @@ async fn get_takes_the_operation_name_and_variables_and_never_a_mutation() {
     let mutation = "mutation { createService(input: {name: \"x\"}) { service { id } } }";
     for text in [
         format!("query={mutation}"),
-        format!("query=query Q {{ __typename }} mutation M {{ __typename }}&operationName=M"),
+        "query=query Q { __typename } mutation M { __typename }&operationName=M".to_owned(),
     ] {
         let answer = send(&app, get(&text), "").await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{text}");
