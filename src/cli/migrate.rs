@@ -59,7 +59,8 @@ pub async fn run(config: &Config, command: Command) -> Outcome {
         }
         Command::Fresh { yes: true } => {
             may_change_tables(&db).await?;
-            Migrator::fresh(&db).await?;
+            // Step by step: dropping tables alone would leave functions behind.
+            Migrator::refresh(&db).await?;
             "all tables built anew".into()
         }
         Command::Status => {

@@ -47,7 +47,7 @@ pub async fn fill(
     let today = now.with_timezone(&TIMEZONE).date_naive();
     let first = today.checked_sub_days(Days::new(SPAN)).unwrap_or(today);
     let (mut rows, mut occupied, mut history) = (Vec::new(), Vec::new(), Vec::new());
-    let mut number = 0usize;
+    let (mut number, mut booked) = (0usize, 0usize);
     for day in first.iter_days().take(2 * SPAN as usize + 1) {
         if matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
             continue;
@@ -59,8 +59,9 @@ pub async fn fill(
                 if number % 5 < 2 {
                     continue;
                 }
+                booked += 1;
                 let (Some(patient), Some(service), Some(starts_at)) = (
-                    patients.get(number % patients.len().max(1)),
+                    patients.get(booked % patients.len().max(1)),
                     practice.services.get(number % practice.services.len().max(1)),
                     instant(day, hour),
                 ) else {
