@@ -35,13 +35,11 @@ impl Actor {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the scoped finder itself")]
 fn all<E: EntityTrait>() -> Select<E> {
     E::find()
 }
 
 /// A global table (people, sign-ins, workspaces): no workspace to scope by, so each use says why.
-#[expect(clippy::disallowed_methods, reason = "the finder of the few global tables")]
 pub fn find_global<E: EntityTrait>() -> Select<E> {
     E::find()
 }

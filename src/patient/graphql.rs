@@ -202,7 +202,6 @@ impl ModelEx {
     #[graphql(
         directive = requires::apply(Permission::ReadAppointments)
     )]
-    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn appointments(
         &self,
         ctx: &Context<'_>,

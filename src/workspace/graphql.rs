@@ -197,7 +197,6 @@ impl WorkspaceQuery {
     /// All workspaces of the platform, in the order in which they were opened. For platform administrators,
     /// who see no health data by it.
     #[graphql(directive = requires::apply(Permission::ManagePlatform))]
-    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn workspaces(
         &self,
         ctx: &Context<'_>,

@@ -40,7 +40,7 @@ impl TestDatabase {
                 let admin_url = admin_url();
                 let admin = sea_orm::Database::connect(&admin_url).await.expect("the test cluster answers");
                 let template = postgres_template(&admin, &admin_url).await;
-                let name = format!("t{}", uuid::Uuid::now_v7().simple());
+                let name = format!("t{}", unique());
                 run(&admin, &format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")).await;
                 let owner_url = with_database(&admin_url, &name);
                 Self { url: owner_url.replace("postgres@", "praxis_test@"), owner_url, folder }
@@ -76,7 +76,7 @@ async fn sqlite_template() -> PathBuf {
     let template = folder.join(format!("template-{}.db", build()));
     if !template.exists() {
         // Several tests may make it at once: each makes its own and the last rename wins.
-        let own = folder.join(format!("making-{}.db", uuid::Uuid::now_v7().simple()));
+        let own = folder.join(format!("making-{}.db", unique()));
         let url = format!("sqlite://{}?mode=rwc", own.display());
         let db = sea_orm::Database::connect(&url).await.expect("SQLite opens a file");
         Migrator::up(&db, None).await.expect("the migrations run on SQLite");
@@ -117,7 +117,16 @@ async fn postgres_template(admin: &DatabaseConnection, admin_url: &str) -> Strin
     template
 }
 
+/// A name that no other test of any process has.
+fn unique() -> String {
+    let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!("{}_{}_{count}", std::process::id(), since.as_nanos())
+}
+
 /// The superuser's address of the throw-away cluster.
+#[expect(clippy::disallowed_methods, reason = "the tests' own variable")]
 pub fn admin_url() -> String {
     std::env::var("PRAXIS_TEST_POSTGRES_URL").expect(
         "PRAXIS_TEST_POSTGRES_URL is not set: run scripts/test, which starts a PostgreSQL for the tests",
