@@ -4,7 +4,7 @@ use async_graphql::parser::types::{BaseType, InputValueDefinition, Type};
 use serde_json::{Map, Value as Json, json};
 
 use crate::support::app::{Client, TestApp};
-use crate::support::on_both_engines;
+use crate::support::database::On;
 use crate::support::sdl::{Sdl, named};
 use crate::support::world::North;
 
@@ -207,7 +207,9 @@ async fn no_list_shows_anything(sdl: &Sdl, south: &Client) {
     }
 }
 
-on_both_engines! {
+/// Both walls together.
+#[cfg(not(feature = "test-without-scope"))]
+crate::support::on_both_engines! {
     async fn a_foreign_id_is_answered_as_one_that_does_not_exist(on: On) {
         check(&TestApp::new(on).await).await;
     }
@@ -217,5 +219,12 @@ on_both_engines! {
 #[cfg(not(feature = "test-without-scope"))]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_scoped_finder_alone_is_enough() {
-    check(&TestApp::past_row_level_security(crate::support::database::On::Postgres).await).await;
+    check(&TestApp::past_row_level_security(On::Postgres).await).await;
+}
+
+/// Row-level security alone: the scoped finder is compiled out.
+#[cfg(feature = "test-without-scope")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_level_security_alone_is_enough() {
+    check(&TestApp::new(On::Postgres).await).await;
 }
