@@ -140,3 +140,54 @@ fn the_documented_permissions_are_the_enforced_ones() {
         "docs/authorization.md is stale: run `cargo run -- permissions > docs/authorization.md`"
     );
 }
+
+/// The operations that GraphiQL offers, with the variables it fills in.
+#[tokio::test]
+async fn the_sample_operations_fit_the_schema() {
+    let app = crate::support::app::TestApp::new(crate::support::database::On::Sqlite).await;
+    let owner = app.workspace("north").await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web/operations");
+    let mut checked = 0;
+    for file in ["samples", "session"]
+        .iter()
+        .flat_map(|part| std::fs::read_dir(format!("{folder}/{part}")).unwrap())
+        .map(|entry| entry.unwrap().path())
+    {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let variables = match name.as_str() {
+            "BookAppointment" => serde_json::json!({ "input": {
+                "patientId": "pat_00000000000000000000000000", "practitionerId": "mem_00000000000000000000000000",
+                "serviceId": "svc_00000000000000000000000000", "startsAt": "2026-06-02T09:00:00Z",
+                "idempotencyKey": "one" } }),
+            "SearchPatients" => serde_json::json!({ "search": "an" }),
+            "CalendarWeek" => {
+                serde_json::json!({ "from": "2026-06-01T00:00:00Z", "to": "2026-06-08T00:00:00Z" })
+            }
+            "SignIn" => serde_json::json!({ "input": { "email": "a@b.example", "password": "wrong" } }),
+            "RefreshTokens" => serde_json::json!({ "input": { "refreshToken": "none" } }),
+            _ => serde_json::json!({}),
+        };
+        let text = std::fs::read_to_string(&file).unwrap();
+        if text.contains("subscription ") {
+            // Its stream stays open when it fits, and begins with an error when it does not.
+            let request = async_graphql::Request::new(text).data(owner.caller());
+            let mut events = async_graphql::Executor::execute_stream(&app.endpoint, request, None);
+            let first = tokio::time::timeout(
+                std::time::Duration::from_millis(300),
+                futures::StreamExt::next(&mut events),
+            );
+            assert!(first.await.is_err(), "{name} ended or failed");
+        } else {
+            let answer = owner.run(&text, variables).await;
+            let codes =
+                answer.errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap().to_owned());
+            assert!(
+                !codes.into_iter().any(|code| code.starts_with("GRAPHQL_")),
+                "{name}: {:?}",
+                answer.errors
+            );
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, 8);
+}
