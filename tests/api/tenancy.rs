@@ -207,7 +207,7 @@ async fn no_list_shows_anything(sdl: &Sdl, south: &Client) {
     }
 }
 
-/// Both walls together.
+// Both walls together.
 #[cfg(not(feature = "test-without-scope"))]
 crate::support::on_both_engines! {
     async fn a_foreign_id_is_answered_as_one_that_does_not_exist(on: On) {
