@@ -18,6 +18,7 @@ pub mod hold;
 pub mod input;
 pub mod occupancy;
 pub mod occupy;
+pub mod places;
 pub mod queries;
 pub mod rules;
 pub mod series;

@@ -15,6 +15,7 @@ use super::input::{
     UpdateAppointmentInput, check_texts, check_times,
 };
 use super::occupy;
+use super::places::{Places, bookable_patient, offered_service};
 use super::rules::{self, Step};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
@@ -23,12 +24,12 @@ use crate::crypto::keys::PatientCipher;
 use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
-use crate::id::{AppointmentEventId, AppointmentId, LocationId, MembershipId, PatientId, RoomId, ServiceId};
+use crate::id::{AppointmentEventId, AppointmentId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
 use crate::service::entity::Model as Service;
 use crate::workspace::entity::Model as Workspace;
-use crate::{location, member, patient, room, service, therapy_session, workspace};
+use crate::{patient, service, therapy_session, workspace};
 
 pub async fn book(
     app: &App,
@@ -372,83 +373,6 @@ fn no_step(from: AppointmentStatus, to: AppointmentStatus) -> Error {
     Error::conflict(format!("An appointment that is {} cannot become {}.", from.to_value(), to.to_value()))
 }
 
-/// The practitioner, place and room of a booking.
-struct Places {
-    practitioner: MembershipId,
-    location: Option<LocationId>,
-    room: Option<RoomId>,
-}
-
-impl Places {
-    /// Checks that they exist in the workspace, can be booked and fit together.
-    async fn require(
-        &self,
-        unit: &UnitOfWork,
-        actor: &Actor,
-        workspace: &Workspace,
-        service: Option<&Service>,
-    ) -> Result<()> {
-        let mut problems = Problems::default();
-        let practitioner = actor
-            .find::<member::entity::Entity>()
-            .filter(member::entity::Column::Id.eq(self.practitioner))
-            .lock(LockType::NoKeyUpdate)
-            .one(&**unit)
-            .await?;
-        match practitioner {
-            None => problems.add("practitionerId", "Not found."),
-            Some(member) if !(member.is_active && member.is_bookable) => {
-                problems.add("practitionerId", "This member cannot be booked.");
-            }
-            Some(_) => {}
-        }
-        if let Some(id) = self.location {
-            let location = actor
-                .find::<location::entity::Entity>()
-                .filter(location::entity::Column::Id.eq(id))
-                .one(&**unit)
-                .await?;
-            match location {
-                None => problems.add("locationId", "Not found."),
-                Some(location) if location.archived_at.is_some() => {
-                    problems.add("locationId", "This place is archived.");
-                }
-                Some(_) => {}
-            }
-        }
-        match self.room {
-            Some(id) => {
-                let room = actor
-                    .find::<room::entity::Entity>()
-                    .filter(room::entity::Column::Id.eq(id))
-                    .lock(LockType::NoKeyUpdate)
-                    .one(&**unit)
-                    .await?;
-                match room {
-                    None => problems.add("roomId", "Not found."),
-                    Some(room) if room.archived_at.is_some() => {
-                        problems.add("roomId", "This room is archived.")
-                    }
-                    Some(room) if elsewhere(room.location_id, self.location) => {
-                        problems.add("roomId", "This room is at another place.");
-                    }
-                    Some(_) => {}
-                }
-            }
-            None if workspace.require_room || service.is_some_and(|service| service.requires_room) => {
-                problems.add("roomId", "A room is required.");
-            }
-            None => {}
-        }
-        problems.ok()
-    }
-}
-
-/// Whether the room belongs to another place than the one chosen.
-fn elsewhere(room: Option<LocationId>, chosen: Option<LocationId>) -> bool {
-    matches!((room, chosen), (Some(room), Some(chosen)) if room != chosen)
-}
-
 fn patched<T: Copy>(patch: &async_graphql::MaybeUndefined<T>, present: Option<T>) -> Option<T> {
     if patch.is_undefined() { present } else { patch.value().copied() }
 }
@@ -489,30 +413,6 @@ fn kind_of(given: Option<AppointmentType>, service: Option<&Service>) -> Appoint
 
 async fn workspace_of(unit: &UnitOfWork, actor: &Actor) -> Result<Workspace> {
     workspace::queries::require(&**unit, actor.workspace).await
-}
-
-async fn bookable_patient(unit: &UnitOfWork, actor: &Actor, id: PatientId) -> Result<patient::entity::Model> {
-    let found = actor
-        .find::<patient::entity::Entity>()
-        .filter(patient::entity::Column::Id.eq(id))
-        .lock(LockType::NoKeyUpdate)
-        .one(&**unit)
-        .await?
-        .ok_or_else(|| Error::invalid("patientId", "Not found."))?;
-    if found.archived_at.is_some() || found.merged_into_id.is_some() {
-        return Err(Error::invalid("patientId", "This patient is archived."));
-    }
-    Ok(found)
-}
-
-async fn offered_service(unit: &UnitOfWork, actor: &Actor, id: ServiceId) -> Result<Service> {
-    let service = service::commands::require(unit, actor, id)
-        .await
-        .map_err(|_| Error::invalid("serviceId", "Not found."))?;
-    if service.archived_at.is_some() {
-        return Err(Error::invalid("serviceId", "This service is archived."));
-    }
-    Ok(service)
 }
 
 async fn cipher_of(
