@@ -306,6 +306,15 @@ impl IdempotencyKey {
             return Ok(None);
         }
         let stored = self.find(unit, actor, user).await?;
+        if stored.expires_at <= now {
+            stored_key::Entity::delete_many()
+                .filter(stored_key::Column::WorkspaceId.eq(actor.workspace))
+                .filter(stored_key::Column::Id.eq(stored.id))
+                .exec(&**unit)
+                .await?;
+            unit.execute(&claimed).await?;
+            return Ok(None);
+        }
         if stored.operation != self.operation || stored.request_hash != self.request_hash {
             return Err(Error::IdempotencyKeyReused);
         }

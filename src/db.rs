@@ -1,6 +1,6 @@
 //! The database: one writer and a read-only pool on SQLite, one pool on PostgreSQL.
 //!
-//! Everything goes through a [`Tx`](tx::Tx): on PostgreSQL it carries the workspace as a transaction-local
+//! Everything goes through a [`Tx`]: on PostgreSQL it carries the workspace as a transaction-local
 //! setting that row-level security reads, so a connection never keeps a tenant.
 
 pub mod connect;

@@ -96,6 +96,10 @@ impl From<DbErr> for Error {
         match database_violation(&error) {
             Some(Violation::Occupied) => Self::Occupied,
             Some(Violation::TimedOut) => Self::Unavailable("database"),
+            Some(Violation::OutOfRange) => Self::Invalid(vec![FieldProblem {
+                path: Vec::new(),
+                message: "A time is too far away.".into(),
+            }]),
             _ if matches!(error, DbErr::ConnectionAcquire(_)) => Self::Unavailable("database"),
             _ => Self::internal(error),
         }
@@ -109,6 +113,7 @@ enum Violation {
     Occupied,
     Transient,
     TimedOut,
+    OutOfRange,
 }
 
 fn violation(error: &Error) -> Option<Violation> {
@@ -130,6 +135,8 @@ fn database_violation(error: &DbErr) -> Option<Violation> {
         Some("1555" | "2067") => Some(Violation::Unique(source.message().into())),
         // serialization_failure, deadlock_detected, lock_not_available.
         Some("40001" | "40P01" | "55P03") => Some(Violation::Transient),
+        // datetime_field_overflow, numeric_value_out_of_range.
+        Some("22008" | "22003") => Some(Violation::OutOfRange),
         // query_canceled: the statement's time ran out.
         Some("57014") => Some(Violation::TimedOut),
         _ => None,

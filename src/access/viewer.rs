@@ -126,6 +126,8 @@ async fn memberships(call: &Call, user: UserId) -> Result<Vec<ViewerMembership>>
     if call.identity().is_none_or(|identity| identity.user != user) {
         return Err(Error::Unauthenticated.into());
     }
+    // One connection at a time, lest many of these wait for each other's.
+    call.release().await;
     let tx = call.app.db.begin_read(Scope::user(user)).await?;
     let seats = session::seats(&tx, user).await?;
     tx.rollback().await?;

@@ -27,6 +27,7 @@ use crate::graphql::input::Problems;
 use crate::id::{AppointmentEventId, AppointmentId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
+use crate::member::entity::Role;
 use crate::service::entity::Model as Service;
 use crate::workspace::entity::Model as Workspace;
 use crate::{patient, service, therapy_session, workspace};
@@ -40,6 +41,9 @@ pub async fn book(
     actor.require(Permission::BookAppointments)?;
     permit_override(actor, input.override_reason.as_deref())?;
     check_texts(&[("reason", input.reason.as_ref()), ("notes", input.notes.as_ref())])?;
+    if input.notes.is_some() {
+        actor.require(Permission::WriteClinical)?;
+    }
 
     app.write_once(actor, key, move |unit| async move {
         let workspace = workspace_of(&unit, actor).await?;
@@ -132,7 +136,10 @@ pub async fn reschedule(app: &App, actor: &Actor, input: &RescheduleAppointmentI
             return Err(Error::conflict("Only an appointment that is scheduled or confirmed can be moved."));
         }
         let now = unit.clock().now();
-        let ends_at = input.ends_at.unwrap_or(input.starts_at + (before.ends_at - before.starts_at));
+        let ends_at = input
+            .ends_at
+            .or_else(|| later(input.starts_at, before.ends_at - before.starts_at))
+            .ok_or_else(|| Error::invalid("startsAt", "The start is too far away."))?;
         let mut problems = Problems::default();
         check_times(&mut problems, input.starts_at, ends_at, now);
         check_past(&mut problems, actor, &workspace, input.starts_at, now);
@@ -230,6 +237,11 @@ pub async fn cancel(app: &App, actor: &Actor, input: &CancelAppointmentInput) ->
         expect_version(before.version, input.expected_version)?;
 
         let to = AppointmentStatus::Cancelled;
+        if actor.role == Role::Patient
+            && (!rules::can_move(before.status) || before.starts_at <= unit.clock().now())
+        {
+            return Err(Error::conflict("It has begun; ask the practice."));
+        }
         let Step::Forward(kind) = rules::step(before.status, to) else {
             return Err(no_step(before.status, to));
         };
@@ -397,14 +409,22 @@ fn check_past(
     }
 }
 
+/// A sum that does not overflow, whatever instant a client sends.
+fn later(at: DateTime<Utc>, by: Duration) -> Option<DateTime<Utc>> {
+    at.checked_add_signed(by)
+}
+
 fn end_of(
     starts_at: DateTime<Utc>,
     ends_at: Option<DateTime<Utc>>,
     service: Option<&Service>,
 ) -> Result<DateTime<Utc>> {
-    ends_at
-        .or_else(|| service.map(|service| starts_at + Duration::minutes(service.duration_minutes.into())))
-        .ok_or_else(|| Error::invalid("endsAt", "Give an end, or a service that has a duration."))
+    match (ends_at, service) {
+        (Some(ends_at), _) => Ok(ends_at),
+        (None, Some(service)) => later(starts_at, Duration::minutes(service.duration_minutes.into()))
+            .ok_or_else(|| Error::invalid("startsAt", "The start is too far away.")),
+        (None, None) => Err(Error::invalid("endsAt", "Give an end, or a service that has a duration.")),
+    }
 }
 
 fn kind_of(given: Option<AppointmentType>, service: Option<&Service>) -> AppointmentType {

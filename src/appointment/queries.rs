@@ -57,7 +57,8 @@ pub fn list(actor: &Actor, filter: &AppointmentFilter) -> Select<Entity> {
     ];
     if let Some(from) = filter.from {
         // No appointment is longer than this, so the index on the start bounds the search at both ends.
-        query = query.filter(Column::StartsAt.gt(from - chrono::Duration::days(32)));
+        let earliest = from.checked_sub_signed(chrono::Duration::days(32)).unwrap_or(from);
+        query = query.filter(Column::StartsAt.gt(earliest));
     }
     for condition in equal.into_iter().flatten() {
         query = query.filter(condition);

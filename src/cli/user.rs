@@ -98,6 +98,10 @@ async fn create(app: &App, workspace: WorkspaceId, new: &NewAccount) -> Result<M
     let actor = &Actor::system(workspace, "user");
     app.write(actor, move |unit| async move {
         let added = add_account(&unit, new).await?;
+        if !added.new_account {
+            // Somebody else may have signed up with this address; whoever owns it proves that by an invitation.
+            return Err(Error::conflict("An account with this address exists. Invite it instead."));
+        }
         unit.record(Event::by(actor, AuditKind::Write, "member.added").on(added.row.id));
         Ok(added.row.id)
     })

@@ -43,13 +43,18 @@ impl Cost {
 
 /// The cost of the document's costliest operation, or why it is not run.
 pub fn check(document: &ExecutableDocument, variables: &Variables) -> Result<Cost, Refusal> {
-    let mut walk = Walk { fragments: &document.fragments, variables, counted: HashMap::new() };
     let mut cost = Cost::default();
     let operations = match &document.operations {
         DocumentOperations::Single(operation) => vec![operation],
         DocumentOperations::Multiple(operations) => operations.values().collect(),
     };
     for operation in operations {
+        let defaults = operation.node.variable_definitions.iter().filter_map(|definition| {
+            let default = definition.node.default_value.as_ref()?;
+            Some((definition.node.name.node.as_str(), &default.node))
+        });
+        let defaults = defaults.collect();
+        let mut walk = Walk { fragments: &document.fragments, variables, defaults, counted: HashMap::new() };
         let own = walk.selection_set(&operation.node.selection_set.node)?;
         cost = Cost {
             depth: cost.depth.max(own.depth),
@@ -73,6 +78,8 @@ pub fn check(document: &ExecutableDocument, variables: &Variables) -> Result<Cos
 struct Walk<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     variables: &'a Variables,
+    /// What the operation's variables are when the request leaves them out.
+    defaults: HashMap<&'a str, &'a ConstValue>,
     /// Fragments counted already; `None` while one is being counted.
     counted: HashMap<&'a str, Option<Cost>>,
 }
@@ -113,10 +120,14 @@ impl<'a> Walk<'a> {
             }
             None => {}
         }
-        // An unknown fragment is the validation's to report.
-        let Some(fragment) = self.fragments.get(name) else { return Ok(Cost::default()) };
+        // Refused here, for the engine walks the expansion before it notices.
+        let Some(fragment) = self.fragments.get(name) else {
+            let message = "A fragment is not defined.".into();
+            return Err(Refusal { code: Code::GraphqlValidationFailed, message });
+        };
         self.counted.insert(name, None);
-        let cost = self.selection_set(&fragment.node.selection_set.node)?;
+        let mut cost = self.selection_set(&fragment.node.selection_set.node)?;
+        cost.fields = cost.fields.saturating_add(1);
         self.counted.insert(name, Some(cost));
         Ok(cost)
     }
@@ -125,22 +136,43 @@ impl<'a> Walk<'a> {
     fn repeats(&self, field: &Field) -> u64 {
         let argument = |name: &str| field.get_argument(name).map(|value| self.constant(&value.node));
         for name in ["first", "last"] {
-            if let Some(Some(ConstValue::Number(size))) = argument(name) {
-                return size.as_u64().unwrap_or(0).clamp(1, MAX_SIZE as u64);
+            match argument(name) {
+                Some(Some(ConstValue::Number(size))) => {
+                    return size.as_u64().unwrap_or(MAX_SIZE as u64).clamp(1, MAX_SIZE as u64);
+                }
+                // Omitted or null: the default page. Anything else is refused later; until then it counts in full.
+                Some(None | Some(ConstValue::Null)) | None => {}
+                Some(Some(_)) => return MAX_SIZE as u64,
             }
         }
         if let Some(Some(ConstValue::List(ids))) = argument("ids") {
             return ids.len().max(1) as u64;
         }
-        let is_list = field.selection_set.node.items.iter().any(|selection| {
-            matches!(&selection.node, Selection::Field(field)
-                if matches!(field.node.name.node.as_str(), "nodes" | "edges"))
-        });
-        if is_list { DEFAULT_SIZE as u64 } else { 1 }
+        if self.lists(&field.selection_set.node, 0) { DEFAULT_SIZE as u64 } else { 1 }
+    }
+
+    /// Whether the selection asks for the items of a list, itself or through fragments.
+    fn lists(&self, set: &SelectionSet, spreads: usize) -> bool {
+        set.items.iter().any(|selection| match &selection.node {
+            Selection::Field(field) => matches!(field.node.name.node.as_str(), "nodes" | "edges"),
+            Selection::InlineFragment(fragment) => self.lists(&fragment.node.selection_set.node, spreads),
+            // Behind a chain of fragments it counts as a list, whatever it is.
+            Selection::FragmentSpread(spread) => {
+                spreads >= 2
+                    || self
+                        .fragments
+                        .get(&spread.node.fragment_name.node)
+                        .is_some_and(|fragment| self.lists(&fragment.node.selection_set.node, spreads + 1))
+            }
+        })
     }
 
     fn constant(&self, value: &Value) -> Option<ConstValue> {
-        value.clone().into_const_with(|name| self.variables.get(&name).cloned().ok_or(())).ok()
+        let named = |name: Name| {
+            let passed = self.variables.get(&name);
+            passed.or_else(|| self.defaults.get(name.as_str()).copied()).cloned().ok_or(())
+        };
+        value.clone().into_const_with(named).ok()
     }
 }
 
@@ -168,6 +200,27 @@ mod tests {
     #[test]
     fn an_omitted_variable_counts_as_the_default_page() {
         assert_eq!(cost("query($n: Int) { a(first: $n) { nodes { b } } }").unwrap().points, 1 + 20 * 2);
+    }
+
+    #[test]
+    fn a_page_cannot_hide_in_a_default_or_behind_a_fragment() {
+        let defaulted = "query($n: Int = 100) { a(first: $n) { nodes { b(first: $n) { nodes { c d } } } } }";
+        assert_eq!(cost(defaulted), Err(Code::QueryTooComplex));
+        assert_eq!(cost("{ a { ... on C { nodes { b } } } }").unwrap().points, 1 + 20 * 2);
+        assert_eq!(cost("{ a { ...f } } fragment f on C { nodes { b } }").unwrap().points, 1 + 20 * 2);
+    }
+
+    #[test]
+    fn a_fragment_that_is_not_defined_is_refused_before_it_is_expanded() {
+        let mut text = String::from("{ ...f0 }");
+        for level in 0..30 {
+            text.push_str(&format!(
+                " fragment f{level} on Q {{ {} }}",
+                format!("...f{} ", level + 1).repeat(25)
+            ));
+        }
+        text.push_str(" fragment f30 on Q { ...missing }");
+        assert_eq!(cost(&text), Err(Code::GraphqlValidationFailed));
     }
 
     #[test]

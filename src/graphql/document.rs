@@ -75,7 +75,14 @@ fn inspect(text: &str) -> Result<(), Refusal> {
         match bytes[at] {
             b'#' => at += bytes[at..].iter().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count(),
             b'"' => {
-                at = after_string(bytes, at);
+                let Some(end) = after_string(bytes, at) else {
+                    // The parser would fall back to an empty string and read on in what looks quoted here.
+                    return Err(Refusal {
+                        code: Code::GraphqlParseFailed,
+                        message: "A string has no end.".into(),
+                    });
+                };
+                at = end;
                 tokens += 1;
             }
             b'{' | b'[' | b'(' => {
@@ -111,30 +118,31 @@ fn inspect(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The position after the string or block string that starts at `at`.
-fn after_string(bytes: &[u8], at: usize) -> usize {
+/// The position after the string or block string that starts at `at`, if it ends.
+fn after_string(bytes: &[u8], at: usize) -> Option<usize> {
     if bytes[at..].starts_with(b"\"\"\"") {
         let mut end = at + 3;
         while end < bytes.len() {
             if bytes[end..].starts_with(b"\\\"\"\"") {
                 end += 4;
             } else if bytes[end..].starts_with(b"\"\"\"") {
-                return end + 3;
+                return Some(end + 3);
             } else {
                 end += 1;
             }
         }
-        return bytes.len();
+        return None;
     }
     let mut end = at + 1;
     while end < bytes.len() {
         match bytes[end] {
             b'\\' => end += 2,
-            b'"' | b'\n' | b'\r' => return end + 1,
+            b'"' => return Some(end + 1),
+            b'\n' | b'\r' => return None,
             _ => end += 1,
         }
     }
-    bytes.len()
+    None
 }
 
 #[cfg(test)]
@@ -158,6 +166,17 @@ mod tests {
             let text = format!("{{a(b:{}1{})}}", open.repeat(1_700), close.repeat(1_700));
             assert_eq!(refused(&text), Some(Code::QueryTooComplex));
         }
+    }
+
+    #[test]
+    fn a_string_without_an_end_hides_no_brackets() {
+        let open = "[".repeat(1_700);
+        for quotes in ["\"\"\"\"", "\"\"\"", "\"", "\"\"\"\"\""] {
+            let text = format!("{{a(b:[{quotes}{open}1{}])}}", "]".repeat(1_700));
+            assert_eq!(refused(&text), Some(Code::GraphqlParseFailed), "{quotes}");
+        }
+        let closed = format!("{{a(b:[\"\"{open}1{}])}}", "]".repeat(1_700));
+        assert_eq!(refused(&closed), Some(Code::QueryTooComplex));
     }
 
     #[test]

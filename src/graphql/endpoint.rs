@@ -134,8 +134,28 @@ impl Executor for Endpoint {
         mut request: Request,
         session: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
-        let caller = caller(&mut request, session.as_deref());
-        self.clone().follow(request, caller)
+        let (endpoint, mut caller) = (self.clone(), caller(&mut request, session.as_deref()));
+        // A socket lives longer than a sign-in: who asks is checked again for each operation.
+        let begin = async move {
+            if let Some(identity) = caller.identity.take() {
+                match endpoint.app.identify(&identity.subject(), &caller.request).await {
+                    Ok(identity) => caller.identity = Some(identity),
+                    Err(failure) => {
+                        let mut response = Response::from_errors(vec![
+                            async_graphql::Error::from(Error(failure))
+                                .into_server_error(async_graphql::Pos::default()),
+                        ]);
+                        error::finish(&mut response, &caller.request.id);
+                        return futures::stream::once(async move { response }).boxed();
+                    }
+                }
+            }
+            match endpoint.operation(&request) == Some(OperationType::Subscription) {
+                true => endpoint.follow(request, caller),
+                false => futures::stream::once(async move { endpoint.answer(request, caller).await }).boxed(),
+            }
+        };
+        futures::stream::once(begin).flatten().boxed()
     }
 }
 

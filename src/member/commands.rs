@@ -133,6 +133,10 @@ pub async fn change_role(app: &App, actor: &Actor, input: &ChangeMemberRoleInput
                 return Ok(Vec::new());
             }
             expect_version(member.version, input.expected_version)?;
+            // Nobody lends themselves rights; only owners, who have them all, may step down.
+            if actor.membership == Some(member.id) && actor.role != Role::Owner {
+                return Err(Error::Forbidden);
+            }
             may_assign(actor, Some(member.role), input.role)?;
             if input.role == Role::Owner && member.user_id.is_none() && member.invited_at.is_none() {
                 return Err(Error::invalid("role", "A member without an account cannot have this role."));

@@ -43,6 +43,7 @@ impl ModelEx {
     }
 
     /// The number of the licence to practise.
+    #[graphql(directive = requires::apply(Permission::ReadMembers))]
     async fn license_number(&self) -> Option<&str> {
         self.license_number.as_deref()
     }
@@ -82,16 +83,19 @@ impl ModelEx {
     }
 
     /// When the member was last invited. Null for one who was not.
+    #[graphql(directive = requires::apply(Permission::ReadMembers))]
     async fn invited_at(&self) -> Option<DateTimeUtc> {
         self.invited_at
     }
 
     /// When the member joined. Null without an account.
+    #[graphql(directive = requires::apply(Permission::ReadMembers))]
     async fn accepted_at(&self) -> Option<DateTimeUtc> {
         self.accepted_at
     }
 
     /// When the member was shut out. Null otherwise.
+    #[graphql(directive = requires::apply(Permission::ReadMembers))]
     async fn deactivated_at(&self) -> Option<DateTimeUtc> {
         self.deactivated_at
     }

@@ -64,6 +64,7 @@ impl ModelEx {
     }
 
     /// Notes for colleagues.
+    #[graphql(directive = requires::apply(Permission::ReadMembers))]
     async fn notes(&self) -> Option<&str> {
         self.notes.as_deref()
     }

@@ -327,6 +327,7 @@ on_both_engines! {
         for (field, value, path) in [
             ("startsAt", json!("2026-06-01T11:59:00Z"), "startsAt"),
             ("startsAt", json!("2126-06-01T11:59:00Z"), "startsAt"),
+            ("startsAt", json!("+262142-12-31T23:59:59Z"), "startsAt"),
             ("endsAt", json!("2026-06-02T09:00:00Z"), "endsAt"),
             ("endsAt", json!("2026-06-02T09:04:00Z"), "endsAt"),
             ("endsAt", json!("2026-06-02T17:00:01Z"), "endsAt"),
@@ -340,6 +341,13 @@ on_both_engines! {
             assert_eq!(answer.code(), "BAD_USER_INPUT", "{field}");
             assert_eq!(answer.errors[0]["extensions"]["fields"][0]["path"], json!(["input", path]), "{field}");
         }
+        let mut input = practice.booking(practice.ada, "2026-06-02T09:00:00Z");
+        input["notes"] = "Clinical, so not for the front desk".into();
+        assert_eq!(practice.desk.code(BOOK, json!({ "input": input })).await, "FORBIDDEN");
+        let extreme = json!({ "from": "-262143-01-01T00:00:00Z", "to": "+262142-12-31T23:59:59Z" });
+        let list = "query($filter: AppointmentFilter) { appointments(filter: $filter) { nodes { id } } }";
+        let answer = practice.desk.run(list, json!({ "filter": extreme })).await;
+        assert!(answer.errors.is_empty() || answer.code() == "BAD_USER_INPUT", "{:?}", answer.errors);
         let mut input = practice.booking(practice.ada, "2026-06-02T09:00:00Z");
         input["patientId"] = input["practitionerId"].clone();
         assert_eq!(practice.desk.code(BOOK, json!({ "input": input })).await, "BAD_USER_INPUT");

@@ -50,7 +50,7 @@ async fn sign_in(app: &TestApp, client: &Client) {
         .unwrap();
 }
 
-async fn owner_of(app: &TestApp, slug: &str) -> Client {
+pub async fn owner_of(app: &TestApp, slug: &str) -> Client {
     let owner = app.workspace(slug).await;
     sign_in(app, &owner).await;
     owner
@@ -455,5 +455,18 @@ on_both_engines! {
         let of_bob = reads.as_array().unwrap().iter().filter(|read| read["patientId"] == bob.to_string()).count();
         // The stream of all, that of Bob, and Bob's own.
         assert_eq!(of_bob, 3);
+    }
+}
+
+on_both_engines! {
+    async fn an_operation_over_a_socket_checks_the_sign_in_again(on: On) {
+        let app = TestApp::new(on).await;
+        let (signed_in, stranger) = (owner_of(&app, "north").await, app.workspace("south").await);
+        for (client, code) in [(&signed_in, None), (&stranger, Some("UNAUTHENTICATED"))] {
+            let request = Request::new("{ services { totalCount } }").data(client.caller());
+            let response = client.endpoint.execute_stream(request, None).next().await.unwrap();
+            let body = serde_json::to_value(&response).unwrap();
+            assert_eq!(body["errors"][0]["extensions"]["code"].as_str(), code, "{body}");
+        }
     }
 }

@@ -248,3 +248,15 @@ on_both_engines! {
         assert_eq!(back["reactivateMember"]["member"]["isActive"], false);
     }
 }
+
+on_both_engines! {
+    async fn nobody_but_an_owner_changes_the_own_role(on: On) {
+        let app = TestApp::new(on).await;
+        let owner = app.workspace("north").await;
+        let admin = app.member(owner.workspace(), Role::Admin).await;
+        let document = "mutation($input: ChangeMemberRoleInput!) { changeMemberRole(input: $input) { member { role } } }";
+        let input = json!({ "id": admin.membership().to_string(), "expectedVersion": 1, "role": "DOCTOR" });
+        assert_eq!(admin.code(document, json!({ "input": input })).await, "FORBIDDEN");
+        assert_eq!(owner.ok(document, json!({ "input": input })).await["changeMemberRole"]["member"]["role"], "DOCTOR");
+    }
+}

@@ -145,7 +145,7 @@ fn the_documented_permissions_are_the_enforced_ones() {
 #[tokio::test]
 async fn the_sample_operations_fit_the_schema() {
     let app = crate::support::app::TestApp::new(crate::support::database::On::Sqlite).await;
-    let owner = app.workspace("north").await;
+    let owner = crate::live::owner_of(&app, "north").await;
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web/operations");
     let mut checked = 0;
     for file in ["samples", "session"]
