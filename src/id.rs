@@ -243,6 +243,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn every_id_survives_its_text(bits: u128) {
+            let id = AppointmentId(Uuid::from_u128(bits));
+            assert_eq!(AppointmentId::parse(&id.to_string()), Some(id));
+        }
+
+        #[test]
+        fn whatever_is_read_as_an_id_is_written_the_same_way(text in "(apt_)?[0-9a-zA-Z_]{0,30}") {
+            if let Some(id) = AppointmentId::parse(&text) {
+                assert_eq!(id.to_string(), text);
+            }
+        }
+    }
+
     #[test]
     fn every_prefix_and_table_is_used_once() {
         let mut prefixes: Vec<_> = PREFIXES.iter().map(|p| p.0).collect();

@@ -188,6 +188,14 @@ mod tests {
         assert_eq!(refused(&format!("{{ a(b: \"\\\"{open}\") }}")), None);
     }
 
+    proptest::proptest! {
+        /// Half of the texts are made of what could confuse the two readers of strings.
+        #[test]
+        fn what_the_guard_lets_through_the_parser_survives(text in "[\"\\\\\\[\\]{}(:#a1\n ]{0,300}|\\PC{0,200}") {
+            let _ = Documents::default().parse(&text);
+        }
+    }
+
     #[test]
     fn long_texts_many_tokens_and_broken_syntax_have_their_codes() {
         assert_eq!(refused(&" ".repeat(MAX_BYTES + 1)), Some(Code::QueryTooComplex));

@@ -292,3 +292,27 @@ fn beyond<C: ColumnTrait>(columns: &[(C, Order)], position: &[Key], before: bool
 fn column_expr<C: ColumnTrait>(column: C) -> SimpleExpr {
     Expr::col(column.as_column_ref())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(filter: &str) -> Binding {
+        Binding::new(WorkspaceId(Uuid::nil()), "list", &filter)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_cursor_keeps_its_position_and_belongs_to_its_list(at: i64, id: u128, text: String) {
+            let position = vec![Key::At(at), Key::Id(Uuid::from_u128(id)), Key::Text(text), Key::Int(at)];
+            let cursor = binding("a").encode(&position);
+            assert_eq!(binding("a").decode("after", &cursor).unwrap(), position);
+            assert!(binding("b").decode("after", &cursor).is_err());
+        }
+
+        #[test]
+        fn a_cursor_that_is_none_is_an_input_error(cursor in "\\PC{0,80}") {
+            assert!(matches!(binding("a").decode("after", &cursor), Err(Error::Invalid(_))));
+        }
+    }
+}

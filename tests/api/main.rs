@@ -9,6 +9,7 @@ mod live;
 mod location;
 mod member;
 mod patient;
+mod roles;
 mod room;
 mod schema;
 mod service;

@@ -1,5 +1,7 @@
 //! What the journal tells, and that nothing personal is anywhere in plain text.
 
+use std::sync::{Arc, LazyLock, Mutex};
+
 use praxis::crypto::entity::patient_key;
 use praxis::id::{PatientId, TypedId};
 use praxis::journal::entity::AuditKind;
@@ -116,7 +118,9 @@ const TRACES: [&str; 7] =
     ["kanarien", "998877665544", "887766554433", "1897-11-23", "1931-07-19", "widowed", "ab_negative"];
 
 on_both_engines! {
-    async fn no_personal_text_is_stored_or_told_in_an_error(on: On) {
+    async fn no_personal_text_is_stored_logged_or_told_in_an_error(on: On) {
+        LazyLock::force(&LOG);
+        tracing::info!("the log is read");
         let app = TestApp::new(on).await;
         let owner = app.workspace("north").await;
         let staff = app.member(owner.workspace(), Role::Staff).await;
@@ -159,6 +163,12 @@ on_both_engines! {
             }
         }
 
+        let log = LOG.text();
+        assert!(log.contains("the log is read"));
+        for trace in TRACES {
+            assert!(!log.contains(trace), "{trace} is logged");
+        }
+
         let stored = match on {
             Engine::Sqlite => files(&app),
             Engine::Postgres => dump(&app).await,
@@ -169,6 +179,39 @@ on_both_engines! {
             let hex = data_encoding::HEXLOWER.encode(trace.as_bytes());
             assert!(!contains(&stored, &hex), "{trace} is stored in plain text, as bytes");
         }
+    }
+}
+
+/// Everything that this process logs, at the finest level.
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    log
+});
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).to_lowercase()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
