@@ -11,7 +11,6 @@ pub mod input;
 pub mod join;
 pub mod node;
 pub mod page;
-pub mod scalars;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
 

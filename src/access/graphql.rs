@@ -4,7 +4,6 @@
 //! who is, in whatever workspace and role.
 
 use async_graphql::{Context, Object, SimpleObject};
-use sea_orm::PaginatorTrait;
 use sea_orm::prelude::DateTimeUtc;
 use secrecy::SecretString;
 
@@ -24,7 +23,7 @@ use super::viewer::{SessionPayload, Viewer};
 use crate::error::Error;
 use crate::graphql::context::{Call, ContextExt};
 use crate::graphql::error::Result;
-use crate::graphql::page::{Binding, List, Page, PageArgs};
+use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::{AuthSessionId, WorkspaceId};
 use crate::journal::event::SYSTEM_CHAIN;
 use crate::workspace::commands::NewWorkspace;
@@ -130,14 +129,16 @@ impl AccessQuery {
         let user = signed_in(call)?.user;
         let binding = Binding::new(SYSTEM_CHAIN, "authSessions", &user);
         let page = Page::new(binding, PageArgs { first, after, last, before })?;
-        let query = queries::list(user, call.app.clock.now());
-        let tx = call.tx().await?;
-        let total = match ctx.look_ahead().field("totalCount").exists() {
-            true => Some(query.clone().count(&*tx).await?),
-            false => None,
-        };
-        let rows = page.apply(query, &queries::ORDER)?.all(&*tx).await?;
-        Ok(Some(page.connect(rows, queries::position, ModelEx::from, total)))
+        Ok(Some(
+            page::read(
+                ctx,
+                &page,
+                queries::list(user, call.app.clock.now()),
+                &queries::ORDER,
+                queries::position,
+            )
+            .await?,
+        ))
     }
 }
 

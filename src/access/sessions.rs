@@ -17,8 +17,9 @@ use crate::id::{AuthSessionId, UserId};
 use crate::member::entity as membership;
 use crate::workspace::entity as workspace;
 
-/// How long a check holds: the longest that a sign-out or a change of role takes to be felt.
-const HOLDS: Duration = Duration::from_secs(5);
+/// How long a check holds. With the second after which an idle stream asks again, a sign-out or a change of role
+/// is felt within five seconds.
+const HOLDS: Duration = Duration::from_secs(4);
 
 /// A signed-in person.
 #[derive(Clone, Debug)]

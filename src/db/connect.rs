@@ -1,6 +1,5 @@
 //! Opening the database, and refusing one whose walls would not hold.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -140,12 +139,4 @@ pub async fn refuse_privileged_role(db: &Database) -> Result<(), ConnectError> {
         }
     }
     Ok(())
-}
-
-impl FromStr for Engine {
-    type Err = ConnectError;
-
-    fn from_str(url: &str) -> Result<Self, ConnectError> {
-        engine_of(url)
-    }
 }

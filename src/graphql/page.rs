@@ -172,6 +172,18 @@ impl Page {
     }
 }
 
+/// How many rows the query has in all, when the operation asks for `totalCount`.
+pub async fn total<E>(ctx: &Context<'_>, query: &Select<E>) -> Result<Option<u64>>
+where
+    E: EntityTrait,
+    E::Model: Send + Sync,
+{
+    if !ctx.look_ahead().field("totalCount").exists() {
+        return Ok(None);
+    }
+    Ok(Some(query.clone().count(&*ctx.call().tx().await?).await?))
+}
+
 /// Reads one page of a query whose rows are what the list shows.
 pub async fn read<E: EntityTrait>(
     ctx: &Context<'_>,
@@ -185,10 +197,7 @@ where
     E::ModelEx: OutputType,
 {
     let tx = ctx.call().tx().await?;
-    let total = match ctx.look_ahead().field("totalCount").exists() {
-        true => Some(query.clone().count(&*tx).await?),
-        false => None,
-    };
+    let total = total(ctx, &query).await?;
     let rows = page.apply(query, order)?.all(&*tx).await?;
     Ok(page.connect(rows, position, Into::into, total))
 }

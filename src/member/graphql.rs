@@ -1,7 +1,6 @@
 //! Members in the schema.
 
 use async_graphql::{Context, Object, SimpleObject};
-use sea_orm::PaginatorTrait;
 use sea_orm::prelude::DateTimeUtc;
 use secrecy::SecretString;
 
@@ -16,7 +15,7 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
-use crate::graphql::page::{Binding, List, Page, PageArgs};
+use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::MembershipId;
 
 /// A person's place in the workspace: as practitioner, colleague or patient.
@@ -160,17 +159,17 @@ impl MemberQuery {
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<List<ModelEx>> {
-        let (call, actor) = (ctx.call(), ctx.actor()?);
+        let actor = ctx.actor()?;
         let binding = Binding::new(actor.workspace, "members", &(role, include_inactive));
         let page = Page::new(binding, PageArgs { first, after, last, before })?;
-        let query = queries::list(&actor, role, include_inactive);
-        let tx = call.tx().await?;
-        let total = match ctx.look_ahead().field("totalCount").exists() {
-            true => Some(query.clone().count(&*tx).await?),
-            false => None,
-        };
-        let rows = page.apply(query, &queries::ORDER)?.all(&*tx).await?;
-        Ok(page.connect(rows, queries::position, ModelEx::from, total))
+        Ok(page::read(
+            ctx,
+            &page,
+            queries::list(&actor, role, include_inactive),
+            &queries::ORDER,
+            queries::position,
+        )
+        .await?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The workspace in the schema.
 
 use async_graphql::{Context, Object, SimpleObject};
-use sea_orm::PaginatorTrait;
 use sea_orm::prelude::DateTimeUtc;
 
 use super::entity::{ModelEx, WorkspaceKind, WorkspaceStatus};
@@ -13,7 +12,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::Problems;
-use crate::graphql::page::{Binding, List, Page, PageArgs};
+use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::WorkspaceId;
 use crate::journal::event::SYSTEM_CHAIN;
 
@@ -210,14 +209,7 @@ impl WorkspaceQuery {
     ) -> Result<List<ModelEx>> {
         let binding = Binding::new(SYSTEM_CHAIN, "workspaces", &status);
         let page = Page::new(binding, PageArgs { first, after, last, before })?;
-        let query = queries::list(status);
-        let tx = ctx.call().tx().await?;
-        let total = match ctx.look_ahead().field("totalCount").exists() {
-            true => Some(query.clone().count(&*tx).await?),
-            false => None,
-        };
-        let rows = page.apply(query, &queries::ORDER)?.all(&*tx).await?;
-        Ok(page.connect(rows, queries::position, ModelEx::from, total))
+        Ok(page::read(ctx, &page, queries::list(status), &queries::ORDER, queries::position).await?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Appointments in the schema: queries and mutations.
 
 use async_graphql::{Context, Enum, Object};
-use sea_orm::PaginatorTrait;
 
 use super::{
     AppointmentBooked, AppointmentConflict, AppointmentPayload, AppointmentRescheduled,
@@ -20,7 +19,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{self, nodes_asked};
-use crate::graphql::page::{Binding, List, Page, PageArgs};
+use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::{AppointmentId, PatientId};
 
 /// The order of a list of appointments.
@@ -79,10 +78,7 @@ impl AppointmentQuery {
         let page = Page::new(binding, PageArgs { first, after, last, before })?;
         let query = queries::list(&actor, &filter);
         let tx = call.tx().await?;
-        let total = match ctx.look_ahead().field("totalCount").exists() {
-            true => Some(query.clone().count(&*tx).await?),
-            false => None,
-        };
+        let total = page::total(ctx, &query).await?;
         let order = queries::order(order_by == AppointmentOrder::StartsAtDesc);
         let rows = join::select(page.apply(query, &order)?, nodes_asked(ctx), &queries::JOINS, &*tx).await?;
         Ok(page.connect(rows, queries::position, |row| row, total))
@@ -296,10 +292,7 @@ pub async fn of_patient(
     let binding = Binding::new(actor.workspace, "patient.appointments", &(patient, order_by));
     let page = Page::new(binding, args)?;
     let filter = AppointmentFilter { patient_id: Some(patient), ..AppointmentFilter::default() };
-    let total = match ctx.look_ahead().field("totalCount").exists() {
-        true => Some(queries::list(&actor, &filter).count(&*call.tx().await?).await?),
-        false => None,
-    };
+    let total = page::total(ctx, &queries::list(&actor, &filter)).await?;
     let rows = if page.after.is_none() && page.before.is_none() && !page.backwards {
         let limit = page.size as u64 + 1;
         call.load(FirstOfPatient { patient, descending, limit }).await?.unwrap_or_default()

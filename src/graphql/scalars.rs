@@ -1,1 +1,0 @@
-//! Scalars of our own.
