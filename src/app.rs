@@ -28,6 +28,7 @@ use crate::live::bus::Bus;
 use crate::live::feed::Feeds;
 use crate::mail::{FolderOutbox, Mailer};
 use crate::patient::directory::Directories;
+use crate::shutdown::Shutdown;
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -44,6 +45,8 @@ pub struct App {
     pub passwords: Passwords,
     pub tokens: AccessTokens,
     pub sessions: Sessions,
+    /// Tells sockets, streams and connections when the process stops.
+    pub shutdown: Shutdown,
     pub directories: Directories,
     /// Held for its tasks, which end with the application.
     _bus: Option<Bus>,
@@ -81,6 +84,7 @@ impl App {
             passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
+            shutdown: Shutdown::default(),
             directories: Directories::default(),
             mailer,
             hub,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::access::password::Cost;
+use crate::graphql::document::trusted::{ManifestError, Mode, TrustedDocuments};
 
 /// How strict the server is by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,15 @@ pub struct Config {
     pub graphiql: bool,
     /// Origins that browsers may call from, besides the server's own.
     pub allowed_origins: Vec<String>,
+    /// What is done with documents that the manifest does not have.
+    pub trusted_documents: Mode,
+    /// The manifest of trusted documents.
+    pub document_manifest: Option<PathBuf>,
+    /// What is in it.
+    #[serde(skip)]
+    pub documents: TrustedDocuments,
+    /// Sockets that one user may have open.
+    pub sockets_per_user: u32,
     #[serde(skip)]
     pub password_cost: Cost,
 }
@@ -60,6 +70,9 @@ struct Settings {
     introspection: Option<bool>,
     graphiql: Option<bool>,
     allowed_origins: Option<Vec<String>>,
+    trusted_documents: Option<Mode>,
+    document_manifest: Option<PathBuf>,
+    sockets_per_user: Option<u32>,
 }
 
 /// A configuration that cannot be used.
@@ -105,7 +118,24 @@ impl Config {
         let settings: Settings = table.try_into().map_err(|error: toml::de::Error| {
             ConfigError::Variable { variable: "configuration".into(), problem: error.message().into() }
         })?;
-        Ok(Self::with_defaults(settings))
+        let mut config = Self::with_defaults(settings);
+        match (config.trusted_documents, &config.document_manifest) {
+            (Mode::Off, _) => {}
+            (_, None) => {
+                return Err(ConfigError::Variable {
+                    variable: "PRAXIS_DOCUMENT_MANIFEST".into(),
+                    problem: "trusted documents need the manifest that lists them".into(),
+                });
+            }
+            (mode, Some(file)) => {
+                let problem = |error: ManifestError| ConfigError::File {
+                    file: file.clone(),
+                    problem: error.to_string(),
+                };
+                config.documents = TrustedDocuments::load(mode, file).map_err(problem)?;
+            }
+        }
+        Ok(config)
     }
 
     fn with_defaults(settings: Settings) -> Self {
@@ -126,6 +156,10 @@ impl Config {
             introspection: settings.introspection.unwrap_or(open),
             graphiql: settings.graphiql.unwrap_or(open),
             allowed_origins: settings.allowed_origins.unwrap_or_default(),
+            trusted_documents: settings.trusted_documents.unwrap_or_default(),
+            document_manifest: settings.document_manifest,
+            documents: TrustedDocuments::default(),
+            sockets_per_user: settings.sockets_per_user.unwrap_or(10),
             password_cost: Cost::STANDARD,
             profile,
             data_dir,
@@ -162,7 +196,9 @@ fn typed(name: &str, value: &str) -> toml::Value {
             "false" | "off" | "0" => false.into(),
             other => other.into(),
         },
-        "DATABASE_CONNECTIONS" => value.parse::<i64>().map_or_else(|_| value.into(), Into::into),
+        "DATABASE_CONNECTIONS" | "SOCKETS_PER_USER" => {
+            value.parse::<i64>().map_or_else(|_| value.into(), Into::into)
+        }
         "ALLOWED_ORIGINS" => value
             .split(',')
             .map(str::trim)

@@ -2,8 +2,11 @@
 
 pub mod graphiql;
 mod health;
+mod origin;
+mod places;
 mod reply;
 mod request;
+mod sse;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -16,14 +19,15 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get};
+use chrono::{DateTime, Utc};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::access::actor::RequestInfo;
-use crate::access::sessions::Identity;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::graphql::endpoint::{Caller, Endpoint};
 use crate::graphql::error::Code;
+use places::Places;
 use reply::Media;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,11 +40,12 @@ const MAX_USER_AGENT: usize = 255;
 struct Server {
     app: Arc<App>,
     endpoint: Endpoint,
+    places: Places,
 }
 
 /// All routes of the server.
 pub fn router(app: Arc<App>) -> Router {
-    let server = Server { endpoint: Endpoint::new(app.clone()), app };
+    let server = Server { endpoint: Endpoint::new(app.clone()), places: Places::default(), app };
     let config = &server.app.config;
     let pages = if config.graphiql { graphiql::routes() } else { Router::new() };
     let cors = cors(&config.allowed_origins);
@@ -105,25 +110,30 @@ fn cors(origins: &[String]) -> CorsLayer {
         .max_age(Duration::from_secs(3_600))
 }
 
+/// Who calls, and until when that holds.
+struct Guest {
+    caller: Caller,
+    until: Option<DateTime<Utc>>,
+}
+
 impl Server {
     /// Who calls, by the `Authorization` header; nobody without one.
-    async fn caller(&self, headers: &HeaderMap, request: RequestInfo) -> Result<Caller> {
-        let identity = match headers.get(header::AUTHORIZATION) {
-            None => None,
+    async fn guest(&self, headers: &HeaderMap, request: RequestInfo) -> Result<Guest> {
+        match headers.get(header::AUTHORIZATION) {
+            None => Ok(Guest { caller: Caller { identity: None, request }, until: None }),
             Some(value) => {
-                let value = value.to_str().map_err(|_| Error::Unauthenticated)?;
-                Some(self.identity(value, &request).await?)
+                self.introduced(value.to_str().map_err(|_| Error::Unauthenticated)?, request).await
             }
-        };
-        Ok(Caller { identity, request })
+        }
     }
 
     /// The person behind `Bearer TOKEN`.
-    async fn identity(&self, authorization: &str, request: &RequestInfo) -> Result<Identity> {
+    async fn introduced(&self, authorization: &str, request: RequestInfo) -> Result<Guest> {
         let token = match authorization.trim().split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
             _ => return Err(Error::Unauthenticated),
         };
-        self.app.authenticate(token, request).await
+        let (identity, until) = self.app.authenticate(token, &request).await?;
+        Ok(Guest { caller: Caller { identity: Some(identity), request }, until: Some(until) })
     }
 }

@@ -34,6 +34,7 @@ pub mod retention;
 pub mod room;
 pub mod schedule;
 pub mod service;
+pub mod shutdown;
 pub mod telemetry;
 pub mod therapy_session;
 pub mod workspace;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod events;
 mod http;
 mod import;
 mod journal;
@@ -14,6 +15,7 @@ mod room;
 mod schema;
 mod service;
 mod sign_in;
+mod socket;
 mod support;
 mod tables;
 mod tenancy;
