@@ -2,6 +2,7 @@
 
 pub mod graphiql;
 mod health;
+pub mod network;
 mod reply;
 mod request;
 mod websocket;
