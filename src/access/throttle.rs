@@ -133,7 +133,7 @@ pub fn whole_seconds(wait: Duration) -> u64 {
 }
 
 /// Whoever has one IPv6 address has its whole block of 2^64.
-fn block(ip: IpAddr) -> IpAddr {
+pub fn block(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
         v4 => v4,

@@ -149,7 +149,11 @@ pub fn finish(response: &mut Response, request_id: &str) {
             let code = uncoded(error);
             error.extensions.get_or_insert_default().set("code", code.text());
         }
-        error.extensions.get_or_insert_default().set("requestId", request_id);
+        let extensions = error.extensions.get_or_insert_default();
+        if let Some(Value::String(code)) = extensions.get("code") {
+            crate::metrics::error(code);
+        }
+        extensions.set("requestId", request_id);
         error.source = None;
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::reply::{self, Media};
-use super::{Server, websocket};
+use super::{Compressible, Server, websocket};
 use crate::access::actor::RequestInfo;
 use crate::graphql::error::Code;
 
@@ -100,8 +100,16 @@ async fn run(
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
+    // Tokens are in answers to mutations only.
+    let compressible = server.endpoint.operation(&request) == Some(OperationType::Query);
     match server.caller(&parts.headers, info).await {
-        Ok(caller) => reply::answer(media, &server.endpoint.answer(request, caller).await),
+        Ok(caller) => {
+            let mut response = reply::answer(media, &server.endpoint.answer(request, caller).await);
+            if compressible {
+                response.extensions_mut().insert(Compressible);
+            }
+            response
+        }
         Err(error) => reply::unidentified(media, error, &id),
     }
 }
