@@ -36,17 +36,18 @@ const REQUEST: Duration = Duration::from_secs(60);
 pub struct Gate {
     running: Semaphore,
     waiting: Semaphore,
+    patience: Duration,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self::new(AT_A_TIME, AT_A_TIME)
+        Self::new(AT_A_TIME, AT_A_TIME, TURN)
     }
 }
 
 impl Gate {
-    pub fn new(running: usize, waiting: usize) -> Self {
-        Self { running: Semaphore::new(running), waiting: Semaphore::new(waiting) }
+    fn new(running: usize, waiting: usize, patience: Duration) -> Self {
+        Self { running: Semaphore::new(running), waiting: Semaphore::new(waiting), patience }
     }
 
     /// A turn, at once or after a while; `None` when too many wait or it takes too long.
@@ -55,7 +56,7 @@ impl Gate {
             return Some(turn);
         }
         let _place = self.waiting.try_acquire().ok()?;
-        tokio::time::timeout(TURN, self.running.acquire()).await.ok()?.ok()
+        tokio::time::timeout(self.patience, self.running.acquire()).await.ok()?.ok()
     }
 }
 
@@ -197,26 +198,30 @@ impl HttpBody for Punctual {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    const MOMENT: Duration = Duration::from_millis(60);
+
+    #[tokio::test]
     async fn a_body_that_drips_fails_after_its_time() {
         let late = Arc::new(AtomicBool::new(false));
         let drops = futures::stream::unfold((), async |()| {
-            tokio::time::sleep(Duration::from_secs(9)).await;
+            tokio::time::sleep(MOMENT / 4).await;
             Some((Ok::<_, std::io::Error>("x"), ()))
         });
-        let body = Body::new(Punctual::new(Body::from_stream(drops), Duration::from_secs(30), late.clone()));
+        let body = Body::new(Punctual::new(Body::from_stream(drops), MOMENT, late.clone()));
         assert!(axum::body::to_bytes(body, 1_000).await.is_err());
         assert!(late.load(Ordering::Relaxed));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_has_no_place_is_refused_at_once_and_who_waits_too_long_later() {
-        let gate = Gate::new(1, 1);
+        let gate = Gate::new(1, 1, MOMENT);
         let first = gate.turn().await.unwrap();
         let begun = tokio::time::Instant::now();
-        let (waiting, none) = tokio::join!(gate.turn(), gate.turn());
-        assert!(waiting.is_none() && none.is_none());
-        assert_eq!(begun.elapsed(), TURN);
+        let (waiting, ()) = tokio::join!(gate.turn(), async {
+            assert!(gate.turn().await.is_none());
+            assert!(begun.elapsed() < MOMENT);
+        });
+        assert!(waiting.is_none() && begun.elapsed() >= MOMENT);
         let (next, ()) = tokio::join!(gate.turn(), async { drop(first) });
         assert!(next.is_some());
     }
