@@ -12,6 +12,7 @@ use crate::access::actor::Actor;
 use crate::access::entity::idempotency_key as stored_key;
 use crate::access::password::{Limits, Passwords};
 use crate::access::sessions::Sessions;
+use crate::access::throttle::Throttle;
 use crate::access::token::{AccessTokens, TokenKeys};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -45,6 +46,7 @@ pub struct App {
     pub passwords: Passwords,
     pub tokens: AccessTokens,
     pub sessions: Sessions,
+    pub throttle: Throttle,
     /// Tells sockets, streams and connections when the process stops.
     pub shutdown: Shutdown,
     pub directories: Directories,
@@ -84,6 +86,7 @@ impl App {
             passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
+            throttle: Throttle::new(&config.rate_limits),
             shutdown: Shutdown::default(),
             directories: Directories::default(),
             mailer,

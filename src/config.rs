@@ -2,12 +2,14 @@
 //! that reads the environment.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::access::password::Cost;
 use crate::graphql::document::trusted::{ManifestError, Mode, TrustedDocuments};
+use crate::http::network::Network;
 
 /// How strict the server is by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +51,45 @@ pub struct Config {
     pub documents: TrustedDocuments,
     /// Sockets that one user may have open.
     pub sockets_per_user: u32,
+    /// Where health and metrics are served besides; in production the only place for metrics.
+    pub admin_listen: Option<SocketAddr>,
+    /// Proxies whose word about clients and traces is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// Which header those proxies tell the client's address in.
+    pub forwarded_header: ForwardedHeader,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    /// How long a server that was told to stop still takes new connections, so that it is taken out of rotation first.
+    pub shutdown_delay_seconds: u16,
+    #[serde(flatten)]
+    pub rate_limits: RateLimits,
     #[serde(skip)]
     pub password_cost: Cost,
+}
+
+/// How much anybody may do in a minute.
+#[derive(Clone, Debug, Serialize)]
+pub struct RateLimits {
+    /// Whether there are any.
+    pub rate_limits: bool,
+    /// Requests without a sign-in, from one address.
+    pub anonymous_requests_per_minute: NonZeroU32,
+    /// Passwords and tokens that are tried, from one address.
+    pub sign_in_attempts_per_minute: NonZeroU32,
+    /// Cost points of one user.
+    pub user_points_per_minute: NonZeroU32,
+    /// Cost points of all users of a workspace.
+    pub workspace_points_per_minute: NonZeroU32,
+}
+
+/// The header that a proxy writes. Only one is read: a client could send the other one through the proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    #[default]
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
 }
 
 /// What a file or the environment may say; what it leaves out keeps its default.
@@ -73,6 +112,17 @@ struct Settings {
     trusted_documents: Option<Mode>,
     document_manifest: Option<PathBuf>,
     sockets_per_user: Option<u32>,
+    admin_listen: Option<SocketAddr>,
+    trusted_proxies: Option<Vec<Network>>,
+    forwarded_header: Option<ForwardedHeader>,
+    max_connections: Option<usize>,
+    max_connections_per_address: Option<usize>,
+    shutdown_delay_seconds: Option<u16>,
+    rate_limits: Option<bool>,
+    anonymous_requests_per_minute: Option<NonZeroU32>,
+    sign_in_attempts_per_minute: Option<NonZeroU32>,
+    user_points_per_minute: Option<NonZeroU32>,
+    workspace_points_per_minute: Option<NonZeroU32>,
 }
 
 /// A configuration that cannot be used.
@@ -160,6 +210,23 @@ impl Config {
             document_manifest: settings.document_manifest,
             documents: TrustedDocuments::default(),
             sockets_per_user: settings.sockets_per_user.unwrap_or(10),
+            admin_listen: settings.admin_listen,
+            trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
+            forwarded_header: settings.forwarded_header.unwrap_or_default(),
+            max_connections: settings.max_connections.unwrap_or(4_096),
+            max_connections_per_address: settings.max_connections_per_address.unwrap_or(64),
+            shutdown_delay_seconds: settings.shutdown_delay_seconds.unwrap_or(1),
+            rate_limits: RateLimits {
+                rate_limits: settings.rate_limits.unwrap_or(true),
+                anonymous_requests_per_minute: settings
+                    .anonymous_requests_per_minute
+                    .unwrap_or(per_minute(60)),
+                sign_in_attempts_per_minute: settings.sign_in_attempts_per_minute.unwrap_or(per_minute(30)),
+                user_points_per_minute: settings.user_points_per_minute.unwrap_or(per_minute(5_000)),
+                workspace_points_per_minute: settings
+                    .workspace_points_per_minute
+                    .unwrap_or(per_minute(50_000)),
+            },
             password_cost: Cost::STANDARD,
             profile,
             data_dir,
@@ -184,6 +251,10 @@ impl Config {
     }
 }
 
+const fn per_minute(points: u32) -> NonZeroU32 {
+    NonZeroU32::new(points).expect("a default is not zero")
+}
+
 fn own_url(listen: SocketAddr) -> String {
     format!("http://{listen}")
 }
@@ -191,15 +262,21 @@ fn own_url(listen: SocketAddr) -> String {
 /// The value of a variable: what the setting of that name is made of.
 fn typed(name: &str, value: &str) -> toml::Value {
     match name {
-        "SIGN_UP" | "INTROSPECTION" | "GRAPHIQL" => match value {
+        "SIGN_UP" | "INTROSPECTION" | "GRAPHIQL" | "RATE_LIMITS" => match value {
             "true" | "on" | "1" => true.into(),
             "false" | "off" | "0" => false.into(),
             other => other.into(),
         },
-        "DATABASE_CONNECTIONS" | "SOCKETS_PER_USER" => {
-            value.parse::<i64>().map_or_else(|_| value.into(), Into::into)
-        }
-        "ALLOWED_ORIGINS" => value
+        "DATABASE_CONNECTIONS"
+        | "SOCKETS_PER_USER"
+        | "MAX_CONNECTIONS"
+        | "MAX_CONNECTIONS_PER_ADDRESS"
+        | "SHUTDOWN_DELAY_SECONDS"
+        | "ANONYMOUS_REQUESTS_PER_MINUTE"
+        | "SIGN_IN_ATTEMPTS_PER_MINUTE"
+        | "USER_POINTS_PER_MINUTE"
+        | "WORKSPACE_POINTS_PER_MINUTE" => value.parse::<i64>().map_or_else(|_| value.into(), Into::into),
+        "ALLOWED_ORIGINS" | "TRUSTED_PROXIES" => value
             .split(',')
             .map(str::trim)
             .filter(|part| !part.is_empty())
@@ -252,8 +329,28 @@ mod tests {
             ("PRAXIS_SIGN_UP", "perhaps"),
             ("PRAXIS_PROFILE", "staging"),
             ("PRAXIS_DATABASE_CONNECTIONS", "many"),
+            ("PRAXIS_USER_POINTS_PER_MINUTE", "0"),
+            ("PRAXIS_TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
+            ("PRAXIS_FORWARDED_HEADER", "x-real-ip"),
         ] {
             assert!(load(&[(name, value)]).is_err(), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn limits_and_proxies_are_read_and_shown() {
+        let config = load(&[
+            ("PRAXIS_RATE_LIMITS", "off"),
+            ("PRAXIS_USER_POINTS_PER_MINUTE", "7"),
+            ("PRAXIS_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+            ("PRAXIS_FORWARDED_HEADER", "forwarded"),
+        ])
+        .unwrap();
+        assert!(!config.rate_limits.rate_limits);
+        assert_eq!(config.forwarded_header, ForwardedHeader::Forwarded);
+        let shown = config.redacted();
+        for line in ["user_points_per_minute = 7", r#"trusted_proxies = ["10.0.0.0/8", "::1/128"]"#] {
+            assert!(shown.contains(line), "{shown}");
         }
     }
 

@@ -27,6 +27,7 @@ pub mod location;
 pub mod mail;
 pub mod medical_record;
 pub mod member;
+pub mod metrics;
 pub mod patient;
 pub mod prediction;
 pub mod reminder;

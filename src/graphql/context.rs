@@ -117,7 +117,7 @@ impl Call {
         if self.secret_taken.swap(true, Ordering::AcqRel) {
             return Err(Error::invalid_argument("input", "Send each sign-in as an operation of its own."));
         }
-        Ok(())
+        self.app.throttle.attempt(self.request.ip.as_deref().and_then(|ip| ip.parse().ok()))
     }
 
     /// Whether whoever asks has the permission.

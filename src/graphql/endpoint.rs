@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_graphql::Response;
 use async_graphql::parser::types::OperationType;
@@ -19,7 +19,9 @@ use super::request::Request;
 use super::{Schema, error::Error};
 use crate::access::actor::RequestInfo;
 use crate::access::sessions::Identity;
+use crate::access::throttle::Charge;
 use crate::app::App;
+use crate::metrics;
 
 /// The longest that an operation may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -65,9 +67,15 @@ impl Endpoint {
         response
     }
 
+    /// Charges the operation to whoever asks. What is charged to an address, the transports see to.
+    pub fn charge(&self, prepared: &Prepared, identity: Option<&Identity>) -> Charge {
+        metrics::cost(prepared.cost);
+        identity.map(|identity| self.app.throttle.charge(identity, prepared.cost)).unwrap_or_default()
+    }
+
     /// Executes a query or mutation. The answer goes out after the journal knows of it.
     pub async fn answer(&self, prepared: Prepared, caller: Caller) -> Response {
-        let request_id = caller.request.id.clone();
+        let (request_id, started) = (caller.request.id.clone(), Instant::now());
         let call = Call::new(self.app.clone(), caller.identity, caller.request);
         // Boxed: it is large, and every wrapper around it would hold it again.
         let execution = Box::pin(self.schema.execute(prepared.request.data(call.clone())));
@@ -82,6 +90,7 @@ impl Endpoint {
         };
         response.extensions.insert("cost".into(), cost_report(prepared.cost));
         error::finish(&mut response, &request_id);
+        metrics::operation(name_of(prepared.kind), outcome(&response), started.elapsed());
         response
     }
 
@@ -127,20 +136,38 @@ impl Endpoint {
     }
 }
 
+fn name_of(kind: OperationType) -> &'static str {
+    match kind {
+        OperationType::Query => "query",
+        OperationType::Mutation => "mutation",
+        OperationType::Subscription => "subscription",
+    }
+}
+
+fn outcome(response: &Response) -> &'static str {
+    match (response.errors.is_empty(), &response.data) {
+        (true, _) => "ok",
+        (false, Value::Null) => "error",
+        (false, _) => "partial",
+    }
+}
+
 /// The outcome of the future; nothing when it panicked. Others go on as if nothing had happened.
 async fn contained<F: Future>(future: F) -> Option<F::Output> {
     match AssertUnwindSafe(future).catch_unwind().await {
         Ok(outcome) => Some(outcome),
         Err(_) => {
+            // Its text may hold anything, so it is not logged.
             tracing::error!("a resolver panicked");
+            metrics::panicked();
             None
         }
     }
 }
 
 /// What the operation cost, and what it may have cost at most, in points.
-fn cost_report(points: u64) -> Value {
-    let entry = |name: &str, points: u64| (Name::new(name), Value::from(points));
+fn cost_report(points: u32) -> Value {
+    let entry = |name: &str, points: u32| (Name::new(name), Value::from(points));
     Value::Object([entry("requested", points), entry("maximum", cost::MAX_POINTS)].into_iter().collect())
 }
 

@@ -186,6 +186,9 @@ pub fn finish(response: &mut Response, request_id: &str) {
                 error.message = "Internal error.".into();
             }
         }
+        if let Some(Value::String(code)) = extensions.get("code") {
+            crate::metrics::error(code);
+        }
         extensions.set("requestId", request_id);
         error.source = None;
     }

@@ -18,6 +18,7 @@ use super::{Guest, Server};
 use crate::graphql::document::{Prepared, Refusal};
 use crate::graphql::endpoint::Delivery;
 use crate::graphql::error::Code;
+use crate::metrics::Open;
 use crate::shutdown::Drain;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -69,6 +70,7 @@ pub fn stream(
             move || until.is_some_and(|until| until <= app.clock.now())
         }),
         _place: place,
+        _open: Open::stream("sse"),
     };
     let body = unfold(Some(events), async |events| events?.next().await);
     // Sent at once, so that the client knows that it is connected.
@@ -90,6 +92,7 @@ struct Events {
     drain: Drain,
     is_over: Box<dyn Fn() -> bool + Send>,
     _place: Option<Place>,
+    _open: Open,
 }
 
 impl Events {

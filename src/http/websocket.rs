@@ -28,6 +28,7 @@ use crate::graphql::document::{Prepared, Refusal};
 use crate::graphql::endpoint::{Caller, Delivery};
 use crate::graphql::error::Code;
 use crate::graphql::request::Request;
+use crate::metrics::{self, Open};
 use message::{Incoming, Outgoing};
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -87,6 +88,7 @@ pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: Web
 }
 
 async fn serve(server: Server, info: RequestInfo, mut socket: WebSocket) {
+    let _open = Open::socket();
     let mut conversation = Conversation::new(server, info);
     let why = conversation.hold(&mut socket).await;
     // What still runs ends here, before the client is told.
@@ -140,6 +142,7 @@ struct Entry {
     is_subscription: bool,
     /// Of the last event that was sent.
     cursor: Option<String>,
+    _open: Option<Open>,
 }
 
 struct Conversation {
@@ -287,12 +290,16 @@ impl Conversation {
             return close(4409, format!("Subscriber for {id} already exists"));
         }
         let refuse = |code, message: &str| Err(Refusal::new(code, message));
+        let identity = guest.caller.identity.as_ref();
         let prepared = if self.entries.len() >= MAX_OPERATIONS {
             refuse(Code::RateLimited, "Too many operations run on this socket.")
         } else if self.stopping {
             refuse(Code::Unavailable, "The server restarts.")
         } else {
-            self.server.endpoint.prepare(request)
+            self.server.endpoint.prepare(request).and_then(|prepared| {
+                let charge = self.server.endpoint.charge(&prepared, identity);
+                charge.permit().map(|()| prepared).map_err(Refusal::because)
+            })
         };
         match prepared {
             Ok(prepared) => {
@@ -301,7 +308,8 @@ impl Conversation {
                 let events = run(self.server.clone(), guest.caller.clone(), prepared);
                 let events = Abortable::new(events, registration);
                 self.running.push(Running { id: id.clone(), events }.into_future());
-                self.entries.insert(id, Entry { abort, is_subscription, cursor: None });
+                let open = is_subscription.then(|| Open::stream("websocket"));
+                self.entries.insert(id, Entry { abort, is_subscription, cursor: None, _open: open });
                 Ok(())
             }
             Err(refusal) => {
@@ -337,6 +345,7 @@ impl Conversation {
                 let said = say(socket, &Outgoing::Next { id: &id, payload: &payload }).await;
                 let Some(entry) = self.entries.get_mut(&id) else { return said };
                 if let Err(Close::Code(4290, _)) = said {
+                    metrics::lagged();
                     return close(4290, entry.cursor.take().unwrap_or_default());
                 }
                 said?;

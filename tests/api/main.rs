@@ -13,6 +13,7 @@ mod patient;
 mod roles;
 mod room;
 mod schema;
+mod server;
 mod service;
 mod sign_in;
 mod socket;
