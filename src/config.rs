@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::access::password::Cost;
+use crate::graphql::document::trusted::{ManifestError, Mode, TrustedDocuments};
 use crate::http::network::Network;
 
 /// How strict the server is by default.
@@ -53,6 +54,15 @@ pub struct Config {
     pub shutdown_delay_seconds: u16,
     #[serde(flatten)]
     pub rate_limits: RateLimits,
+    /// What is done with documents that the manifest does not have.
+    pub trusted_documents: Mode,
+    /// The manifest of trusted documents.
+    pub document_manifest: Option<PathBuf>,
+    /// What is in it.
+    #[serde(skip)]
+    pub documents: TrustedDocuments,
+    /// Sockets that one user may have open.
+    pub sockets_per_user: u32,
     #[serde(skip)]
     pub password_cost: Cost,
 }
@@ -110,6 +120,9 @@ struct Settings {
     sign_in_attempts_per_minute: Option<NonZeroU32>,
     user_points_per_minute: Option<NonZeroU32>,
     workspace_points_per_minute: Option<NonZeroU32>,
+    trusted_documents: Option<Mode>,
+    document_manifest: Option<PathBuf>,
+    sockets_per_user: Option<u32>,
 }
 
 /// A configuration that cannot be used.
@@ -155,7 +168,24 @@ impl Config {
         let settings: Settings = table.try_into().map_err(|error: toml::de::Error| {
             ConfigError::Variable { variable: "configuration".into(), problem: error.message().into() }
         })?;
-        Ok(Self::with_defaults(settings))
+        let mut config = Self::with_defaults(settings);
+        match (config.trusted_documents, &config.document_manifest) {
+            (Mode::Off, _) => {}
+            (_, None) => {
+                return Err(ConfigError::Variable {
+                    variable: "PRAXIS_DOCUMENT_MANIFEST".into(),
+                    problem: "trusted documents need the manifest that lists them".into(),
+                });
+            }
+            (mode, Some(file)) => {
+                let problem = |error: ManifestError| ConfigError::File {
+                    file: file.clone(),
+                    problem: error.to_string(),
+                };
+                config.documents = TrustedDocuments::load(mode, file).map_err(problem)?;
+            }
+        }
+        Ok(config)
     }
 
     fn with_defaults(settings: Settings) -> Self {
@@ -193,6 +223,10 @@ impl Config {
                     .workspace_points_per_minute
                     .unwrap_or(per_minute(50_000)),
             },
+            trusted_documents: settings.trusted_documents.unwrap_or_default(),
+            document_manifest: settings.document_manifest,
+            documents: TrustedDocuments::default(),
+            sockets_per_user: settings.sockets_per_user.unwrap_or(10),
             password_cost: Cost::STANDARD,
             profile,
             data_dir,
@@ -234,6 +268,7 @@ fn typed(name: &str, value: &str) -> toml::Value {
             other => other.into(),
         },
         "DATABASE_CONNECTIONS"
+        | "SOCKETS_PER_USER"
         | "MAX_CONNECTIONS"
         | "MAX_CONNECTIONS_PER_ADDRESS"
         | "SHUTDOWN_DELAY_SECONDS"

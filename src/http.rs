@@ -8,9 +8,12 @@ mod client;
 pub mod graphiql;
 mod health;
 pub mod network;
+mod origin;
+mod places;
 mod refuse;
 mod reply;
 mod request;
+mod sse;
 mod websocket;
 
 use std::sync::Arc;
@@ -19,11 +22,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
 use axum::{Router, middleware};
+use chrono::{DateTime, Utc};
 
 pub use around::Compressible;
 
 use crate::access::actor::RequestInfo;
-use crate::access::sessions::Identity;
 use crate::app::App;
 use crate::config::Profile;
 use crate::error::{Error, Result};
@@ -32,6 +35,7 @@ use crate::graphql::error::Code;
 use admit::Gate;
 use client::Proxies;
 use health::Readiness;
+use places::Places;
 use reply::Media;
 
 /// What every handler works with.
@@ -39,6 +43,7 @@ use reply::Media;
 struct Server {
     app: Arc<App>,
     endpoint: Endpoint,
+    places: Places,
     proxies: Arc<Proxies>,
     gate: Arc<Gate>,
     readiness: Readiness,
@@ -92,12 +97,19 @@ async fn unknown(headers: HeaderMap, axum::Extension(request): axum::Extension<R
     reply::refusal(media, StatusCode::NOT_FOUND, Code::NotFound, "There is nothing here.", &request.id)
 }
 
+/// Who calls, and until when that holds.
+struct Guest {
+    caller: Caller,
+    until: Option<DateTime<Utc>>,
+}
+
 impl Server {
     fn new(app: Arc<App>) -> Self {
         let config = &app.config;
         let proxies = Proxies { trusted: config.trusted_proxies.clone(), header: config.forwarded_header };
         Self {
             endpoint: Endpoint::new(app.clone()),
+            places: Places::default(),
             proxies: Arc::new(proxies),
             gate: Arc::default(),
             readiness: Readiness::default(),
@@ -106,23 +118,22 @@ impl Server {
     }
 
     /// Who calls, by the `Authorization` header; nobody without one.
-    async fn caller(&self, headers: &HeaderMap, request: RequestInfo) -> Result<Caller> {
-        let identity = match headers.get(header::AUTHORIZATION) {
-            None => None,
+    async fn guest(&self, headers: &HeaderMap, request: RequestInfo) -> Result<Guest> {
+        match headers.get(header::AUTHORIZATION) {
+            None => Ok(Guest { caller: Caller { identity: None, request }, until: None }),
             Some(value) => {
-                let value = value.to_str().map_err(|_| Error::Unauthenticated)?;
-                Some(self.identity(value, &request).await?)
+                self.introduced(value.to_str().map_err(|_| Error::Unauthenticated)?, request).await
             }
-        };
-        Ok(Caller { identity, request })
+        }
     }
 
     /// The person behind `Bearer TOKEN`.
-    async fn identity(&self, authorization: &str, request: &RequestInfo) -> Result<Identity> {
+    async fn introduced(&self, authorization: &str, request: RequestInfo) -> Result<Guest> {
         let token = match authorization.trim().split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
             _ => return Err(Error::Unauthenticated),
         };
-        self.app.authenticate(token, request).await
+        let (identity, until) = self.app.authenticate(token, &request).await?;
+        Ok(Guest { caller: Caller { identity: Some(identity), request }, until: Some(until) })
     }
 }

@@ -13,6 +13,7 @@ use super::occupancy::ResourceKind;
 use super::queries::HistoryOf;
 use crate::access::permission::Permission;
 use crate::graphql::context::{ContextExt, Field};
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{joined, maybe_joined};
@@ -175,6 +176,7 @@ impl ModelEx {
     }
 
     /// Everything that happened to it, oldest first.
+    #[graphql(directive = list_size::apply(10))]
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<HistoryEntry>> {
         let events = ctx.call().load(HistoryOf(self.id)).await?.unwrap_or_default();
         Ok(events.into_iter().map(|event| HistoryEntry { event, of: self.patient_id }).collect())
@@ -296,6 +298,7 @@ pub struct AppointmentBooked {
 #[derive(SimpleObject)]
 pub struct AppointmentConflict {
     /// What is in the way, by start.
+    #[graphql(directive = list_size::apply(10))]
     pub conflicts: Vec<ResourceConflict>,
 }
 

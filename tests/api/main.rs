@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod events;
 mod http;
 mod import;
 mod journal;
@@ -15,6 +16,7 @@ mod schema;
 mod server;
 mod service;
 mod sign_in;
+mod socket;
 mod support;
 mod tables;
 mod tenancy;
