@@ -42,15 +42,6 @@ pub struct Config {
     pub graphiql: bool,
     /// Origins that browsers may call from, besides the server's own.
     pub allowed_origins: Vec<String>,
-    /// What is done with documents that the manifest does not have.
-    pub trusted_documents: Mode,
-    /// The manifest of trusted documents.
-    pub document_manifest: Option<PathBuf>,
-    /// What is in it.
-    #[serde(skip)]
-    pub documents: TrustedDocuments,
-    /// Sockets that one user may have open.
-    pub sockets_per_user: u32,
     /// Where health and metrics are served besides; in production the only place for metrics.
     pub admin_listen: Option<SocketAddr>,
     /// Proxies whose word about clients and traces is taken.
@@ -63,6 +54,15 @@ pub struct Config {
     pub shutdown_delay_seconds: u16,
     #[serde(flatten)]
     pub rate_limits: RateLimits,
+    /// What is done with documents that the manifest does not have.
+    pub trusted_documents: Mode,
+    /// The manifest of trusted documents.
+    pub document_manifest: Option<PathBuf>,
+    /// What is in it.
+    #[serde(skip)]
+    pub documents: TrustedDocuments,
+    /// Sockets that one user may have open.
+    pub sockets_per_user: u32,
     #[serde(skip)]
     pub password_cost: Cost,
 }
@@ -109,9 +109,6 @@ struct Settings {
     introspection: Option<bool>,
     graphiql: Option<bool>,
     allowed_origins: Option<Vec<String>>,
-    trusted_documents: Option<Mode>,
-    document_manifest: Option<PathBuf>,
-    sockets_per_user: Option<u32>,
     admin_listen: Option<SocketAddr>,
     trusted_proxies: Option<Vec<Network>>,
     forwarded_header: Option<ForwardedHeader>,
@@ -123,6 +120,9 @@ struct Settings {
     sign_in_attempts_per_minute: Option<NonZeroU32>,
     user_points_per_minute: Option<NonZeroU32>,
     workspace_points_per_minute: Option<NonZeroU32>,
+    trusted_documents: Option<Mode>,
+    document_manifest: Option<PathBuf>,
+    sockets_per_user: Option<u32>,
 }
 
 /// A configuration that cannot be used.
@@ -206,10 +206,6 @@ impl Config {
             introspection: settings.introspection.unwrap_or(open),
             graphiql: settings.graphiql.unwrap_or(open),
             allowed_origins: settings.allowed_origins.unwrap_or_default(),
-            trusted_documents: settings.trusted_documents.unwrap_or_default(),
-            document_manifest: settings.document_manifest,
-            documents: TrustedDocuments::default(),
-            sockets_per_user: settings.sockets_per_user.unwrap_or(10),
             admin_listen: settings.admin_listen,
             trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
             forwarded_header: settings.forwarded_header.unwrap_or_default(),
@@ -227,6 +223,10 @@ impl Config {
                     .workspace_points_per_minute
                     .unwrap_or(per_minute(50_000)),
             },
+            trusted_documents: settings.trusted_documents.unwrap_or_default(),
+            document_manifest: settings.document_manifest,
+            documents: TrustedDocuments::default(),
+            sockets_per_user: settings.sockets_per_user.unwrap_or(10),
             password_cost: Cost::STANDARD,
             profile,
             data_dir,

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Response, Value};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -96,9 +98,18 @@ pub fn panicked() {
     counter!(PANICS).increment(1);
 }
 
-/// An operation came to its end. `kind` is `query`, `mutation` or `subscription`; `outcome` is `ok`, `partial` (with
-/// errors beside data) or `error`.
-pub fn operation(kind: &'static str, outcome: &'static str, elapsed: Duration) {
+/// A query or mutation was answered.
+pub fn operation(kind: OperationType, response: &Response, elapsed: Duration) {
+    let kind = match kind {
+        OperationType::Query => "query",
+        OperationType::Mutation => "mutation",
+        OperationType::Subscription => "subscription",
+    };
+    let outcome = match (response.errors.is_empty(), &response.data) {
+        (true, _) => "ok",
+        (false, Value::Null) => "error",
+        (false, _) => "partial",
+    };
     histogram!(OPERATIONS, "type" => kind, "outcome" => outcome).record(elapsed);
 }
 
@@ -108,8 +119,8 @@ pub fn error(code: &str) {
 }
 
 /// An operation was accepted that costs this much.
-pub fn cost(points: u32) {
-    histogram!(COST).record(points);
+pub fn cost(points: u64) {
+    histogram!(COST).record(u32::try_from(points).unwrap_or(u32::MAX));
 }
 
 /// A document that was not cached was parsed and validated, or refused.

@@ -80,7 +80,8 @@ impl Throttle {
     }
 
     /// Charges an operation's cost to its user and to the workspace.
-    pub fn charge(&self, identity: &Identity, points: u32) -> Charge {
+    pub fn charge(&self, identity: &Identity, points: u64) -> Charge {
+        let points = u32::try_from(points).unwrap_or(u32::MAX);
         let mut charge = Charge::default();
         let Some(limiters) = &self.limiters else { return charge };
         charge.add(limiters.user.spend(&identity.user, points));

@@ -12,6 +12,7 @@ pub mod trusted;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use apollo_compiler::executable::Operation;
 use apollo_compiler::parser::Parser;
@@ -27,7 +28,6 @@ use sha2::{Digest, Sha256};
 
 use super::error::Code;
 use super::request::{DocumentId, Request};
-use crate::metrics;
 use trusted::{Mode, TrustedDocuments};
 
 /// Bytes of the texts of all documents that are remembered. What is made of them takes some forty times as much.
@@ -179,10 +179,10 @@ impl Documents {
         if let Some(document) = self.0.known.get(&key) {
             return Ok(document);
         }
-        let started = std::time::Instant::now();
-        let document = self.read(text).map(Arc::new);
-        metrics::validated(started.elapsed());
-        let document = document?;
+        let started = Instant::now();
+        let read = self.read(text);
+        crate::metrics::validated(started.elapsed());
+        let document = Arc::new(read?);
         self.0.known.insert(key, document.clone());
         Ok(document)
     }

@@ -1,20 +1,15 @@
 //! Which requests are let in to `/graphql`, how long they may take, and what they are told of their limits.
 
 use std::net::IpAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use hyper::body::{Frame, SizeHint};
+use futures::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::Sleep;
 
 use super::Server;
 use super::refuse::refuse;
@@ -27,10 +22,12 @@ use crate::metrics;
 const AT_A_TIME: usize = 256;
 /// How long a request waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
+/// Bytes of a request's body.
+const MAX_BODY: usize = 256 * 1024;
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(30);
-/// How long a request may take until its response begins: the body, its turn, and the operation's own deadline.
-const REQUEST: Duration = Duration::from_secs(60);
+/// How long a request may take until its response begins: a little more than the operation's own deadline.
+const REQUEST: Duration = Duration::from_secs(35);
 
 /// Lets in as many requests as can be answered well, and refuses the others at once.
 pub struct Gate {
@@ -68,25 +65,59 @@ pub async fn admit(
     next: Next,
 ) -> Response {
     let headers = request.headers().clone();
+    let refuse = |status, error| refuse(&headers, status, error, &info.id);
+    let refuse_body = |status, problem| refuse(status, Error::invalid_argument("body", problem));
     if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         // A few bytes can unpack to any number.
-        let error = Error::invalid_argument("Content-Encoding", "Send the request uncompressed.");
-        return refuse(&headers, StatusCode::UNSUPPORTED_MEDIA_TYPE, error, &info.id);
+        return refuse_body(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the request uncompressed.");
     }
+    // All of it before a turn is taken: clients that send slowly would hold all turns.
+    let (parts, body) = request.into_parts();
+    let body = match whole(body, BODY).await {
+        Ok(body) => body,
+        Err(Unread::TooLarge) => {
+            return refuse_body(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB.");
+        }
+        Err(Unread::Late) => {
+            return refuse_body(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.");
+        }
+        Err(Unread::Broken) => return refuse_body(StatusCode::BAD_REQUEST, "The request broke off."),
+    };
+    let request = Request::from_parts(parts, Body::from(body));
     let Some(_turn) = server.gate.turn().await else {
         metrics::shed();
-        return refuse(&headers, StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"), &info.id);
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
     };
-    let late = Arc::new(AtomicBool::new(false));
-    let request = request.map(|body| Body::new(Punctual::new(body, BODY, late.clone())));
     match tokio::time::timeout(REQUEST, next.run(request)).await {
-        Ok(_) if late.load(Ordering::Relaxed) => {
-            let error = Error::invalid_argument("body", "The request did not arrive in time.");
-            refuse(&headers, StatusCode::REQUEST_TIMEOUT, error, &info.id)
-        }
         Ok(response) => response,
-        Err(_) => refuse(&headers, StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("time"), &info.id),
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("time")),
     }
+}
+
+/// Why there is no body.
+#[derive(Debug, PartialEq, Eq)]
+enum Unread {
+    TooLarge,
+    Late,
+    /// What came may look complete; the client did not say that it is.
+    Broken,
+}
+
+/// The whole body, when it comes in time and is not too long.
+async fn whole(body: Body, time: Duration) -> Result<Vec<u8>, Unread> {
+    let read = async {
+        let mut whole = Vec::new();
+        let mut parts = body.into_data_stream();
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|_| Unread::Broken)?;
+            if whole.len() + part.len() > MAX_BODY {
+                return Err(Unread::TooLarge);
+            }
+            whole.extend_from_slice(&part);
+        }
+        Ok(whole)
+    };
+    tokio::time::timeout(time, read).await.unwrap_or(Err(Unread::Late))
 }
 
 /// Charges requests without a sign-in to their address, and tells of all limits that the response was charged to.
@@ -152,48 +183,6 @@ fn tell(charge: &Charge, response: &mut Response) {
     }
 }
 
-/// A body that fails when it has not arrived in time.
-struct Punctual {
-    body: Body,
-    end: Pin<Box<Sleep>>,
-    late: Arc<AtomicBool>,
-}
-
-impl Punctual {
-    fn new(body: Body, time: Duration, late: Arc<AtomicBool>) -> Self {
-        Self { body, end: Box::pin(tokio::time::sleep(time)), late }
-    }
-}
-
-impl HttpBody for Punctual {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            return Poll::Ready(frame);
-        }
-        match self.end.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
-                self.late.store(true, Ordering::Relaxed);
-                Poll::Ready(Some(Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,15 +190,20 @@ mod tests {
     const MOMENT: Duration = Duration::from_millis(60);
 
     #[tokio::test]
-    async fn a_body_that_drips_fails_after_its_time() {
-        let late = Arc::new(AtomicBool::new(false));
+    async fn a_body_is_taken_whole_or_not_at_all() {
+        let read = |parts: Vec<Result<Vec<u8>, std::io::Error>>| {
+            whole(Body::from_stream(futures::stream::iter(parts)), MOMENT)
+        };
+        assert_eq!(read(vec![Ok(b"{".into()), Ok(b"}".into())]).await, Ok(b"{}".into()));
+        assert_eq!(read(vec![Ok(vec![0; MAX_BODY])]).await.map(|body| body.len()), Ok(MAX_BODY));
+        assert_eq!(read(vec![Ok(vec![0; MAX_BODY]), Ok(vec![0])]).await, Err(Unread::TooLarge));
+        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert_eq!(read(vec![Ok(b"{}".into()), Err(broken)]).await, Err(Unread::Broken));
         let drops = futures::stream::unfold((), async |()| {
             tokio::time::sleep(MOMENT / 4).await;
             Some((Ok::<_, std::io::Error>("x"), ()))
         });
-        let body = Body::new(Punctual::new(Body::from_stream(drops), MOMENT, late.clone()));
-        assert!(axum::body::to_bytes(body, 1_000).await.is_err());
-        assert!(late.load(Ordering::Relaxed));
+        assert_eq!(whole(Body::from_stream(drops), MOMENT).await, Err(Unread::Late));
     }
 
     #[tokio::test]

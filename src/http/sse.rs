@@ -65,12 +65,12 @@ pub fn stream(
         beat,
         silent: Duration::ZERO,
         drain: server.app.shutdown.subscribe(),
+        _open: Open::stream("sse"),
         is_over: Box::new({
             let app = server.app.clone();
             move || until.is_some_and(|until| until <= app.clock.now())
         }),
         _place: place,
-        _open: Open::stream("sse"),
     };
     let body = unfold(Some(events), async |events| events?.next().await);
     // Sent at once, so that the client knows that it is connected.
@@ -90,9 +90,9 @@ struct Events {
     /// How long nothing was sent.
     silent: Duration,
     drain: Drain,
+    _open: Open,
     is_over: Box<dyn Fn() -> bool + Send>,
     _place: Option<Place>,
-    _open: Open,
 }
 
 impl Events {

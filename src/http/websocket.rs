@@ -88,7 +88,6 @@ pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: Web
 }
 
 async fn serve(server: Server, info: RequestInfo, mut socket: WebSocket) {
-    let _open = Open::socket();
     let mut conversation = Conversation::new(server, info);
     let why = conversation.hold(&mut socket).await;
     // What still runs ends here, before the client is told.
@@ -140,9 +139,9 @@ impl futures::Stream for Running {
 struct Entry {
     abort: AbortHandle,
     is_subscription: bool,
+    _open: Option<Open>,
     /// Of the last event that was sent.
     cursor: Option<String>,
-    _open: Option<Open>,
 }
 
 struct Conversation {
@@ -151,6 +150,7 @@ struct Conversation {
     /// Who is on the other end; nobody knows before `connection_init`.
     guest: Option<Guest>,
     _place: Option<Place>,
+    _open: Open,
     running: FuturesUnordered<StreamFuture<Running>>,
     entries: HashMap<String, Entry>,
     /// Since when the messages of this window are counted, and how many there were.
@@ -170,6 +170,7 @@ impl Conversation {
             info,
             guest: None,
             _place: None,
+            _open: Open::socket(),
             running: FuturesUnordered::new(),
             entries: HashMap::new(),
             window: (now, 0),
@@ -304,12 +305,12 @@ impl Conversation {
         match prepared {
             Ok(prepared) => {
                 let is_subscription = prepared.kind == OperationType::Subscription;
+                let open = is_subscription.then(|| Open::stream("websocket"));
                 let (abort, registration) = AbortHandle::new_pair();
                 let events = run(self.server.clone(), guest.caller.clone(), prepared);
                 let events = Abortable::new(events, registration);
                 self.running.push(Running { id: id.clone(), events }.into_future());
-                let open = is_subscription.then(|| Open::stream("websocket"));
-                self.entries.insert(id, Entry { abort, is_subscription, cursor: None, _open: open });
+                self.entries.insert(id, Entry { abort, is_subscription, _open: open, cursor: None });
                 Ok(())
             }
             Err(refusal) => {
@@ -345,7 +346,6 @@ impl Conversation {
                 let said = say(socket, &Outgoing::Next { id: &id, payload: &payload }).await;
                 let Some(entry) = self.entries.get_mut(&id) else { return said };
                 if let Err(Close::Code(4290, _)) = said {
-                    metrics::lagged();
                     return close(4290, entry.cursor.take().unwrap_or_default());
                 }
                 said?;
@@ -433,7 +433,10 @@ async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
     match timeout(WRITE, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Close::Gone),
-        Err(_) => close(4290, "The client does not read."),
+        Err(_) => {
+            metrics::lagged();
+            close(4290, "The client does not read.")
+        }
     }
 }
 
