@@ -10,10 +10,12 @@
 //! corrected with a reason: [`rules`] has the table. Cancelled appointments and no-shows give their time
 //! back; putting them back on the calendar must take it again and can fail.
 
+pub mod book;
 pub mod commands;
 pub mod entity;
 pub mod event;
 pub mod graphql;
+pub mod history;
 pub mod hold;
 pub mod input;
 pub mod occupancy;
@@ -22,4 +24,5 @@ pub mod places;
 pub mod queries;
 pub mod rules;
 pub mod series;
+pub mod status;
 pub mod waitlist;

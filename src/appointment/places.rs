@@ -13,6 +13,7 @@ use crate::workspace::entity::Model as Workspace;
 use crate::{location, member, patient, room, service};
 
 /// The practitioner, place and room of a booking.
+#[derive(Clone, Copy, Debug)]
 pub struct Places {
     pub practitioner: MembershipId,
     pub location: Option<LocationId>,

@@ -7,13 +7,13 @@ use super::{
     BookAppointmentPayload, RescheduleAppointmentPayload, ResourceConflict,
 };
 use crate::access::permission::Permission;
-use crate::appointment::commands;
 use crate::appointment::entity::{AppointmentStatus, ModelEx};
 use crate::appointment::input::{
     AppointmentFilter, AppointmentStatusInput, BookAppointmentInput, CancelAppointmentInput,
     CorrectAppointmentStatusInput, RescheduleAppointmentInput, UpdateAppointmentInput,
 };
 use crate::appointment::queries::{self, FirstOfPatient, Wanted};
+use crate::appointment::{book, commands, status};
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
@@ -100,7 +100,7 @@ impl AppointmentMutation {
     ) -> Result<Option<BookAppointmentPayload>> {
         let actor = ctx.actor()?;
         let key = ctx.idempotency(input.idempotency_key.as_deref())?;
-        match commands::book(ctx.app(), &actor, key.as_ref(), &input).await {
+        match book::book(ctx.app(), &actor, key.as_ref(), &input).await {
             Ok(id) => {
                 let appointment = reload(ctx, id).await?;
                 Ok(Some(BookAppointmentPayload::Booked(Box::new(AppointmentBooked { appointment }))))
@@ -121,7 +121,7 @@ impl AppointmentMutation {
         #[graphql(desc = "Which one, and where to.")] input: RescheduleAppointmentInput,
     ) -> Result<Option<RescheduleAppointmentPayload>> {
         let actor = ctx.actor()?;
-        match commands::reschedule(ctx.app(), &actor, &input).await {
+        match book::reschedule(ctx.app(), &actor, &input).await {
             Ok(()) => {
                 let appointment = reload(ctx, input.id).await?;
                 let moved = AppointmentRescheduled { appointment };
@@ -194,7 +194,7 @@ impl AppointmentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which one, and why.")] input: CancelAppointmentInput,
     ) -> Result<Option<AppointmentPayload>> {
-        commands::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
+        status::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
         payload(ctx, input.id).await
     }
 
@@ -207,7 +207,7 @@ impl AppointmentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which one, what it should be, and why.")] input: CorrectAppointmentStatusInput,
     ) -> Result<Option<AppointmentPayload>> {
-        commands::correct(ctx.app(), &*ctx.actor()?, &input).await?;
+        status::correct(ctx.app(), &*ctx.actor()?, &input).await?;
         payload(ctx, input.id).await
     }
 }
@@ -217,7 +217,7 @@ async fn advance(
     input: &AppointmentStatusInput,
     to: AppointmentStatus,
 ) -> Result<Option<AppointmentPayload>> {
-    commands::advance(ctx.app(), &*ctx.actor()?, input.id, input.expected_version, to).await?;
+    status::advance(ctx.app(), &*ctx.actor()?, input.id, input.expected_version, to).await?;
     payload(ctx, input.id).await
 }
 
