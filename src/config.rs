@@ -1,6 +1,7 @@
 //! The configuration: defaults, an optional TOML file, `PRAXIS_*` variables, in this order. The one place
 //! that reads the environment.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ pub enum Profile {
 }
 
 /// Everything that can be configured, with its value in force.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Config {
     pub profile: Profile,
     pub data_dir: PathBuf,
@@ -39,8 +40,18 @@ pub struct Config {
     pub graphiql: bool,
     /// Origins that browsers may call from, besides the server's own.
     pub allowed_origins: Vec<String>,
+    /// `smtp://…` or `smtps://…`; without it, mail goes to a folder.
+    pub smtp_url: Option<String>,
+    /// The sender of all mail, such as `Praxis <no-reply@praxis.example>`.
+    pub mail_from: Option<String>,
     #[serde(skip)]
     pub password_cost: Cost,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.redacted())
+    }
 }
 
 /// What a file or the environment may say; what it leaves out keeps its default.
@@ -60,6 +71,8 @@ struct Settings {
     introspection: Option<bool>,
     graphiql: Option<bool>,
     allowed_origins: Option<Vec<String>>,
+    smtp_url: Option<String>,
+    mail_from: Option<String>,
 }
 
 /// A configuration that cannot be used.
@@ -126,6 +139,8 @@ impl Config {
             introspection: settings.introspection.unwrap_or(open),
             graphiql: settings.graphiql.unwrap_or(open),
             allowed_origins: settings.allowed_origins.unwrap_or_default(),
+            smtp_url: settings.smtp_url,
+            mail_from: settings.mail_from,
             password_cost: Cost::STANDARD,
             profile,
             data_dir,
@@ -146,6 +161,7 @@ impl Config {
         let mut shown = self.clone();
         shown.database_url = without_password(&shown.database_url);
         shown.migration_database_url = shown.migration_database_url.as_deref().map(without_password);
+        shown.smtp_url = shown.smtp_url.as_deref().map(without_password);
         toml::to_string(&shown).unwrap_or_else(|error| error.to_string())
     }
 }
@@ -226,5 +242,9 @@ mod tests {
         let config = load(&[("PRAXIS_DATABASE_URL", "postgres://app:hunter2@db:5432/praxis")]).unwrap();
         let shown = config.redacted();
         assert!(shown.contains("postgres://app:***@db:5432/praxis") && !shown.contains("hunter2"), "{shown}");
+        let config = load(&[("PRAXIS_SMTP_URL", "smtps://mailer:hunter2@mail.praxis.example")]).unwrap();
+        let shown = config.redacted();
+        assert_eq!(format!("{config:?}"), shown);
+        assert!(shown.contains("smtps://mailer:***@mail.praxis.example") && !shown.contains("hunter2"), "{shown}");
     }
 }

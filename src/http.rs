@@ -1,5 +1,6 @@
 //! The server's side of HTTP: `/graphql` over POST, GET and WebSocket, health, and the GraphiQL page.
 
+mod calendar;
 pub mod graphiql;
 mod health;
 mod reply;
@@ -46,6 +47,7 @@ pub fn router(app: Arc<App>) -> Router {
     let cors = cors(&config.allowed_origins);
     Router::new()
         .route("/graphql", any(request::graphql))
+        .route("/calendar/{name}", get(calendar::read))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(unknown)

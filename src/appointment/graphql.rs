@@ -17,7 +17,8 @@ use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{joined, maybe_joined};
 use crate::id::{AppointmentEventId, AppointmentId};
-use crate::{location, member, patient, room, service};
+use crate::reminder::queries::RemindersOf;
+use crate::{location, member, patient, reminder, room, service};
 
 /// A patient with a practitioner, from start to end.
 #[Object(name = "Appointment")]
@@ -178,6 +179,18 @@ impl ModelEx {
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<HistoryEntry>> {
         let events = ctx.call().load(HistoryOf(self.id)).await?.unwrap_or_default();
         Ok(events.into_iter().map(|event| HistoryEntry { event, of: self.patient_id }).collect())
+    }
+
+    /// The messages about it that wait or were sent, in the order in which they are due. For staff.
+    #[graphql(directive = requires::apply(Permission::ManageAppointments))]
+    async fn reminders(&self, ctx: &Context<'_>) -> Result<Option<Vec<reminder::entity::ModelEx>>> {
+        Ok(ctx.call().load(RemindersOf(self.id)).await?)
+    }
+
+    /// The appointment as the content of an iCalendar file (`text/calendar`), with time and place and nothing about
+    /// health. It keeps its UID; once it is cancelled, opening the file takes it out of a calendar again.
+    async fn ics(&self, ctx: &Context<'_>) -> Result<String> {
+        reminder::ics::of_appointment(ctx.call(), self).await.map_err(Into::into)
     }
 
     /// Counts the changes; pass it as `expectedVersion` to change the appointment.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::start::start;
 use super::{Outcome, terminal};
 use crate::config::{Config, Profile};
+use crate::reminder::worker::Worker;
 use crate::{demo, http};
 
 /// How long requests may take to finish after the server was told to stop.
@@ -51,6 +52,7 @@ pub async fn run(mut config: Config, args: Args) -> Outcome {
         tracing::info!("stopping: waiting for requests in flight");
         let _ = stop.send(true);
     });
+    let reminders = tokio::spawn(Worker::new(app.clone(), stopped.clone()).run());
     let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(told(stopped.clone()));
     let overdue = async {
@@ -61,6 +63,8 @@ pub async fn run(mut config: Config, args: Args) -> Outcome {
         served = async { server.await } => served?,
         () = overdue => tracing::warn!("requests were still in flight"),
     }
+    // The message in hand is sent and noted; were it not, the next node would send it again.
+    let _ = reminders.await;
     app.db.close().await;
     Ok(ExitCode::SUCCESS)
 }

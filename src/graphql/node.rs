@@ -8,16 +8,18 @@ use super::guard::requires;
 use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
+use crate::consent::entity as consent;
 use crate::error::Error;
 use crate::id::{
-    self, AppointmentId, AuditEventId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId,
-    RoomId, ServiceId, TypedId, WorkspaceId,
+    self, AppointmentId, AuditEventId, AuthSessionId, CalendarFeedId, ConsentId, FamilyHistoryId, LocationId, MembershipId, PatientId,
+    ReminderId, RoomId, ServiceId, TypedId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
 use crate::member::entity as member;
 use crate::patient::entity as patient;
 use crate::patient::family_history;
+use crate::reminder::{calendar_feed, entity as reminder};
 use crate::room::entity as room;
 use crate::service::entity as service;
 use crate::workspace::entity as workspace;
@@ -36,6 +38,9 @@ pub enum Node {
     Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
+    Reminder(reminder::ModelEx),
+    CalendarFeed(calendar_feed::ModelEx),
+    Consent(consent::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -107,6 +112,18 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
         AuditEventId::PREFIX => {
             call.permits(Permission::ReadAudit)?;
             call.load(AuditEventId(uuid)).await?.map(Node::AuditEvent)
+        }
+        ReminderId::PREFIX => {
+            call.permits(Permission::ManageAppointments)?;
+            call.load(ReminderId(uuid)).await?.map(Node::Reminder)
+        }
+        CalendarFeedId::PREFIX => {
+            call.permits(Permission::ManageAppointments)?;
+            call.load(CalendarFeedId(uuid)).await?.map(Node::CalendarFeed)
+        }
+        ConsentId::PREFIX => {
+            call.permits(Permission::ReadPatients)?;
+            call.load(ConsentId(uuid)).await?.map(Node::Consent)
         }
         _ => None,
     })
