@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod calendar;
 mod http;
 mod import;
 mod journal;
@@ -9,6 +10,7 @@ mod live;
 mod location;
 mod member;
 mod patient;
+mod reminder;
 mod roles;
 mod room;
 mod schema;

@@ -39,10 +39,20 @@ impl North {
             north.create("createPatient", "patient", json!({ "firstName": name, "lastName": name })).await;
         let relative = json!({ "patientId": patient, "relation": "Mother", "condition": name });
         north.create("addFamilyHistory", "entry", relative).await;
+        let an_hour = json!({ "input": { "expectedVersion": 1, "reminderMinutes": [60] } });
+        let remind = "mutation($input: UpdateWorkspaceInput!) { updateWorkspace(input: $input) { __typename } }";
+        north.owner.ok(remind, an_hour).await;
+        north.create("createCalendarFeed", "feed", json!({ "name": name })).await;
+        let consent = json!({ "patientId": patient, "purpose": "REMINDERS", "textVersion": name,
+            "language": "de", "channel": "PAPER" });
+        north.create("grantConsent", "consent", consent).await;
         let booking = json!({ "patientId": patient, "practitionerId": doctor.membership().to_string(),
             "startsAt": "2026-06-02T09:00:00Z", "endsAt": "2026-06-02T09:30:00Z" });
         let booked = north.owner.ok(crate::appointment::BOOK, json!({ "input": booking })).await;
         north.keep(&booked["bookAppointment"]["appointment"]["id"]);
+        let reminders = "query($id: ID!) { appointment(id: $id) { reminders { id } } }";
+        let booked = json!({ "id": booked["bookAppointment"]["appointment"]["id"] });
+        north.keep(&north.owner.ok(reminders, booked).await["appointment"]["reminders"][0]["id"].clone());
         north.keep(&doctor.membership().to_string().into());
         north.keep(&north.owner.workspace().to_string().into());
         north.before = north.fingerprint().await;
@@ -71,6 +81,7 @@ impl North {
             rooms(includeArchived: true) { nodes { id name version } } \
             appointments { nodes { id version status startsAt } } \
             patients(filter: { includeArchived: true }) { nodes { id version lastName } } \
+            calendarFeeds { nodes { id revokedAt } } notificationSettings { version } \
             members { nodes { id version role displayName } } workspace { id version name } }";
         self.owner.ok(everything, json!({})).await.to_string()
     }
