@@ -49,7 +49,8 @@ impl History<'_> {
             ..Default::default()
         })
         .await?;
-        reminder::plan::follow(unit, actor, cipher, self.kind, self.before, after).await
+        // On the heap: every way to change an appointment leads through here, and would be that much larger.
+        Box::pin(reminder::plan::follow(unit, actor, cipher, self.kind, self.before, after)).await
     }
 }
 

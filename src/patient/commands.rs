@@ -82,7 +82,7 @@ pub async fn create_in(app: &App, unit: &UnitOfWork, actor: &Actor, new: &NewPat
     row.created_by = Set(actor.membership);
     let saved = unit.insert(row).await.map_err(external_id_taken)?;
     if new.reminder_consent {
-        consent::commands::follow_chart(unit, actor, &saved, &cipher).await?;
+        Box::pin(consent::commands::follow_chart(unit, actor, &saved, &cipher)).await?;
     }
 
     unit.record(
@@ -133,7 +133,7 @@ pub async fn update_in(
     let consents = after.reminder_consent != before.reminder_consent;
     let saved = unit.update(row).await.map_err(external_id_taken)?;
     if consents {
-        consent::commands::follow_chart(unit, actor, &saved, &cipher).await?;
+        Box::pin(consent::commands::follow_chart(unit, actor, &saved, &cipher)).await?;
     }
 
     let mut event = Event::by(actor, AuditKind::Write, "patient.updated")

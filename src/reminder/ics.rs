@@ -1,6 +1,6 @@
 //! Calendar files (RFC 5545): content lines, escaped and folded, and an appointment as an event.
 //!
-//! Written here and not with a crate: docs/adr/0013-calendar-files.md says why.
+//! Written here and not with a crate: docs/adr/0013-reminders-and-calendar-files.md says why.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};

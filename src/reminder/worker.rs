@@ -95,7 +95,7 @@ impl Worker {
             if self.is_stopped() {
                 break;
             }
-            if let Err(error) = self.work(&workspace).await {
+            if let Err(error) = Box::pin(self.work(&workspace)).await {
                 tracing::warn!(
                     workspace = %workspace.id,
                     error = &error as &dyn std::error::Error,
@@ -225,7 +225,7 @@ impl Worker {
             // Claimed so often and never concluded: whoever tried did not survive it.
             Outcome::Refused("crash".into())
         } else {
-            match self.attempt(actor, workspace, reminder, now).await {
+            match Box::pin(self.attempt(actor, workspace, reminder, now)).await {
                 Ok(outcome) => outcome,
                 Err(error) => {
                     tracing::warn!(
@@ -237,7 +237,7 @@ impl Worker {
                 }
             }
         };
-        self.conclude(actor, reminder, &outcome).await
+        Box::pin(self.conclude(actor, reminder, &outcome)).await
     }
 
     /// Judges the reminder and hands it over, outside any transaction.
@@ -250,7 +250,7 @@ impl Worker {
     ) -> Result<Outcome> {
         let tx = self.app.db.begin_read(actor.scope()).await?;
         let judge = Judge { app: &self.app, actor, workspace, tx: &tx, now };
-        let verdict = judge.judge(reminder).await;
+        let verdict = Box::pin(judge.judge(reminder)).await;
         tx.rollback().await?;
         let (mail, patient) = match verdict? {
             Verdict::Send(mail, patient) => (mail, patient),

@@ -27,7 +27,8 @@ const SETTINGS: &str = "mutation($input: UpdateNotificationSettingsInput!) { \
 
 /// One node's share of the work, now.
 async fn tick(app: &Arc<App>) {
-    Worker::new(app.clone(), watch::channel(false).1).tick().await.unwrap();
+    let worker = Worker::new(app.clone(), watch::channel(false).1);
+    Box::pin(worker.tick()).await.unwrap();
 }
 
 /// A practice in Berlin on a Monday at 14:00, with a doctor, a place, a service that must not be named, and a
@@ -293,12 +294,12 @@ on_both_engines! {
 
         // A node that was down in the evening does not make up for it at night.
         let morning = practice.book("2026-06-04T14:00:00Z").await;
-        practice.pass(17).await; // Thursday 01:00 UTC, 13:00 there
+        practice.pass(24).await; // Thursday 08:00 there
         practice.change_patient(json!({ "timezone": "Europe/Berlin" })).await;
-        let before = practice.mail().len();
         assert_eq!(practice.states(&morning).await[0].1, "SENT");
+        let before = practice.mail().len();
         let next = practice.book("2026-06-05T10:00:00Z").await;
-        practice.app.app.clock.advance(Duration::from_secs(20 * 3600)); // 23:00 in Berlin
+        practice.app.app.clock.advance(Duration::from_secs(25 * 3600)); // Thursday 23:00 in Berlin
         tick(&practice.app.app).await;
         assert_eq!(practice.mail().len(), before);
         let waiting = practice.reminders(&next).await;

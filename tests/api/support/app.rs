@@ -236,7 +236,7 @@ impl Client {
     pub async fn run(&self, document: &str, variables: Json) -> Answer {
         let before = self.counts();
         let request = Request::new(document).variables(Variables::from_json(variables));
-        let response = self.endpoint.answer(request, self.caller()).await;
+        let response = Box::pin(self.endpoint.answer(request, self.caller())).await;
         let after = self.counts();
         let body = serde_json::to_value(&response).expect("a response is JSON");
         Answer {
