@@ -245,6 +245,9 @@ mod tests {
         let config = load(&[("PRAXIS_SMTP_URL", "smtps://mailer:hunter2@mail.praxis.example")]).unwrap();
         let shown = config.redacted();
         assert_eq!(format!("{config:?}"), shown);
-        assert!(shown.contains("smtps://mailer:***@mail.praxis.example") && !shown.contains("hunter2"), "{shown}");
+        assert!(
+            shown.contains("smtps://mailer:***@mail.praxis.example") && !shown.contains("hunter2"),
+            "{shown}"
+        );
     }
 }

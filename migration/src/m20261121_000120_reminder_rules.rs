@@ -25,7 +25,7 @@ const COLUMNS: [(&str, &str, &str, &str, &str); 5] = [
         "integer",
         "NOT NULL DEFAULT 480 CHECK (quiet_until_minute BETWEEN 0 AND 1439)",
     ),
-    ("patients", "timezone", "blob", "bytea", ""),
+    ("patients", "timezone", "varbinary_blob", "bytea", ""),
     ("notification_settings", "timezone", "varchar", "varchar", ""),
 ];
 

@@ -154,6 +154,12 @@ async fn note_in_chart(unit: &UnitOfWork, patient: Patient, consents: bool) -> R
     unit.update(row).await
 }
 
-fn told(actor: &Actor, action: &'static str, id: ConsentId, patient: PatientId, purpose: ConsentPurpose) -> Event {
+fn told(
+    actor: &Actor,
+    action: &'static str,
+    id: ConsentId,
+    patient: PatientId,
+    purpose: ConsentPurpose,
+) -> Event {
     Event::by(actor, AuditKind::Write, action).on(id).of_patient(patient).with("purpose", purpose.to_value())
 }

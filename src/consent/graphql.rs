@@ -77,7 +77,11 @@ impl ConsentMutation {
     /// Records that a patient gave a consent. A consent to `REMINDERS` shows as `Patient.reminderConsent`, and the
     /// patient is reminded of what is booked already.
     #[graphql(directive = requires::apply(Permission::WritePatients))]
-    async fn grant_consent(&self, ctx: &Context<'_>, input: GrantConsentInput) -> Result<Option<ConsentPayload>> {
+    async fn grant_consent(
+        &self,
+        ctx: &Context<'_>,
+        input: GrantConsentInput,
+    ) -> Result<Option<ConsentPayload>> {
         let key = ctx.idempotency(input.idempotency_key.as_deref())?;
         let id = commands::grant(ctx.app(), &*ctx.actor()?, key.as_ref(), &input).await?;
         payload(ctx, id).await

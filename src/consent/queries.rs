@@ -13,7 +13,12 @@ use crate::graphql::context::Call;
 use crate::id::{ConsentId, PatientId};
 
 /// What happened last to a patient's consent: what holds at `now` is read off it.
-pub fn latest(actor: &Actor, patient: PatientId, purpose: ConsentPurpose, now: DateTime<Utc>) -> Select<Entity> {
+pub fn latest(
+    actor: &Actor,
+    patient: PatientId,
+    purpose: ConsentPurpose,
+    now: DateTime<Utc>,
+) -> Select<Entity> {
     actor
         .find::<Entity>()
         .filter(Column::PatientId.eq(patient))

@@ -11,8 +11,8 @@ use crate::appointment::entity as appointment;
 use crate::consent::entity as consent;
 use crate::error::Error;
 use crate::id::{
-    self, AppointmentId, AuditEventId, AuthSessionId, CalendarFeedId, ConsentId, FamilyHistoryId, LocationId, MembershipId, PatientId,
-    ReminderId, RoomId, ServiceId, TypedId, WorkspaceId,
+    self, AppointmentId, AuditEventId, AuthSessionId, CalendarFeedId, ConsentId, FamilyHistoryId, LocationId,
+    MembershipId, PatientId, ReminderId, RoomId, ServiceId, TypedId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;

@@ -20,7 +20,9 @@ const WHOLE: Duration = Duration::from_secs(20);
 /// A mail server that cannot be used as configured. Says nothing of the address, which may hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpConfigError {
-    #[error("PRAXIS_SMTP_URL is not smtp://HOST or smtps://HOST, perhaps with user, password, port and ?tls=")]
+    #[error(
+        "PRAXIS_SMTP_URL is not smtp://HOST or smtps://HOST, perhaps with user, password, port and ?tls="
+    )]
     Url,
     #[error("PRAXIS_MAIL_FROM is not a sender such as 'Praxis <no-reply@praxis.example>'")]
     From,

@@ -20,7 +20,11 @@ use crate::journal::event::Event;
 /// Feeds in use that a member can have.
 const MOST_FEEDS: u64 = 20;
 
-pub async fn update_settings(app: &App, actor: &Actor, input: &UpdateNotificationSettingsInput) -> Result<()> {
+pub async fn update_settings(
+    app: &App,
+    actor: &Actor,
+    input: &UpdateNotificationSettingsInput,
+) -> Result<()> {
     actor.require(Permission::ManageAppointments)?;
     let member = actor.membership.ok_or(Error::Forbidden)?;
 

@@ -123,7 +123,8 @@ mod tests {
     fn a_token_is_read_back_from_its_address() {
         let token = FeedToken::generate(WorkspaceId(uuid::Uuid::from_u128(7)));
         let url = token.url("https://praxis.example/");
-        let text = url.strip_prefix("https://praxis.example/calendar/").unwrap().strip_suffix(".ics").unwrap();
+        let text =
+            url.strip_prefix("https://praxis.example/calendar/").unwrap().strip_suffix(".ics").unwrap();
         let read = FeedToken::parse(text).unwrap();
         assert_eq!((read.workspace, read.hash()), (token.workspace, token.hash()));
         for wrong in ["", "x", &text[1..], &text[..68], &format!("{text}A"), &"é".repeat(40)] {

@@ -102,10 +102,7 @@ pub async fn call_off_patient(unit: &UnitOfWork, actor: &Actor, patient: Patient
 }
 
 /// Adds the agendas that are due, unless another node was faster.
-pub async fn put_agendas(
-    unit: &UnitOfWork,
-    agendas: &[(MembershipId, Kind, DateTime<Utc>)],
-) -> Result<()> {
+pub async fn put_agendas(unit: &UnitOfWork, agendas: &[(MembershipId, Kind, DateTime<Utc>)]) -> Result<()> {
     let rows = agendas.iter().map(|(member, kind, due)| ActiveModel {
         membership_id: Set(Some(*member)),
         appointment_id: Set(None),
@@ -148,11 +145,7 @@ async fn ahead(
     Ok(rows)
 }
 
-pub async fn settings_of(
-    unit: &UnitOfWork,
-    actor: &Actor,
-    member: MembershipId,
-) -> Result<Option<Settings>> {
+pub async fn settings_of(unit: &UnitOfWork, actor: &Actor, member: MembershipId) -> Result<Option<Settings>> {
     let found = actor
         .find::<notification_setting::Entity>()
         .filter(notification_setting::Column::MembershipId.eq(member))

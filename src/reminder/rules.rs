@@ -86,7 +86,9 @@ pub fn instant(zone: Tz, date: NaiveDate, minute: i32) -> DateTime<Utc> {
     // The offset before a gap: nowhere is one longer than a day.
     (0..=25)
         .map(Duration::hours)
-        .find_map(|back| Some(zone.from_local_datetime(&(local - back)).earliest()?.with_timezone(&Utc) + back))
+        .find_map(|back| {
+            Some(zone.from_local_datetime(&(local - back)).earliest()?.with_timezone(&Utc) + back)
+        })
         .unwrap_or_else(|| local.and_utc())
 }
 
@@ -204,7 +206,10 @@ mod tests {
     fn at_night_a_message_waits_or_is_given_up() {
         let auckland = night("Pacific/Auckland");
         let now = at("2026-06-01T12:00:00Z"); // midnight there
-        assert_eq!(auckland.allows(now, at("2026-06-02T12:00:00Z")), Allowed::From(at("2026-06-01T20:00:00Z")));
+        assert_eq!(
+            auckland.allows(now, at("2026-06-02T12:00:00Z")),
+            Allowed::From(at("2026-06-01T20:00:00Z"))
+        );
         assert_eq!(auckland.allows(now, at("2026-06-01T20:30:00Z")), Allowed::Never);
         assert_eq!(auckland.allows(at("2026-06-01T20:00:00Z"), now), Allowed::Now);
         let never_quiet = Quiet { from: 0, until: 0, zone: Tz::UTC };

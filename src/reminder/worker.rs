@@ -172,7 +172,9 @@ impl Worker {
                 .await?;
             agendas.retain(|(member, kind, due)| {
                 !planned.iter().any(|row| {
-                    row.membership_id == Some(*member) && row.starts_at == *due && row.kind == kind.to_string()
+                    row.membership_id == Some(*member)
+                        && row.starts_at == *due
+                        && row.kind == kind.to_string()
                 })
             });
         }

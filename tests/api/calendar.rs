@@ -22,7 +22,8 @@ const CREATE: &str = "mutation($input: CreateCalendarFeedInput!) { createCalenda
     url feed { id name lastReadAt revokedAt practitioner { id } } } }";
 const REVOKE: &str = "mutation($input: RevokeCalendarFeedInput!) { revokeCalendarFeed(input: $input) { \
     feed { revokedAt } } }";
-const FEEDS: &str = "query($all: Boolean!) { calendarFeeds(includeRevoked: $all) { nodes { id name lastReadAt } } }";
+const FEEDS: &str =
+    "query($all: Boolean!) { calendarFeeds(includeRevoked: $all) { nodes { id name lastReadAt } } }";
 
 /// Parses a calendar file with the PyPI library `icalendar`.
 fn read(file: &str) -> Json {
@@ -80,10 +81,12 @@ impl Practice {
         let doctor = app.member(owner.workspace(), Role::Doctor).await;
         let ada = app.patient(&owner, "Ada", "Lovelace").await;
         let place = json!({ "input": { "name": "Harbour; Street, 2\\b – 老虎の部屋の長い名前がここに続きます、そしてさらに続く", "kind": "CLINIC" } });
-        let create = "mutation($input: CreateLocationInput!) { createLocation(input: $input) { location { id } } }";
+        let create =
+            "mutation($input: CreateLocationInput!) { createLocation(input: $input) { location { id } } }";
         let place = owner.ok(create, place).await["createLocation"]["location"]["id"].clone();
         let service = json!({ "input": { "name": "Chemotherapy", "durationMinutes": 30, "appointmentType": "THERAPY" } });
-        let create = "mutation($input: CreateServiceInput!) { createService(input: $input) { service { id } } }";
+        let create =
+            "mutation($input: CreateServiceInput!) { createService(input: $input) { service { id } } }";
         let service = owner.ok(create, service).await["createService"]["service"]["id"].clone();
         Self { app, owner, doctor, ada, place, service }
     }
@@ -115,7 +118,8 @@ impl Practice {
     }
 
     async fn ics(&self, id: &Json) -> String {
-        let answer = self.owner.ok("query($id: ID!) { appointment(id: $id) { ics } }", json!({ "id": id })).await;
+        let answer =
+            self.owner.ok("query($id: ID!) { appointment(id: $id) { ics } }", json!({ "id": id })).await;
         answer["appointment"]["ics"].as_str().unwrap().to_owned()
     }
 

@@ -166,8 +166,7 @@ impl TestApp {
             tokens: TokenKeys::load(&self.app.config.token_keys_file).expect("the token key"),
         };
         let db = self.database.connect().await;
-        let app =
-            App::assemble_with(self.app.config.clone(), self.app.clock.clone(), db, secrets, mailer);
+        let app = App::assemble_with(self.app.config.clone(), self.app.clock.clone(), db, secrets, mailer);
         TestNode { endpoint: Endpoint::new(app.clone()), app }
     }
 

@@ -40,7 +40,8 @@ impl North {
         let relative = json!({ "patientId": patient, "relation": "Mother", "condition": name });
         north.create("addFamilyHistory", "entry", relative).await;
         let an_hour = json!({ "input": { "expectedVersion": 1, "reminderMinutes": [60] } });
-        let remind = "mutation($input: UpdateWorkspaceInput!) { updateWorkspace(input: $input) { __typename } }";
+        let remind =
+            "mutation($input: UpdateWorkspaceInput!) { updateWorkspace(input: $input) { __typename } }";
         north.owner.ok(remind, an_hour).await;
         north.create("createCalendarFeed", "feed", json!({ "name": name })).await;
         let consent = json!({ "patientId": patient, "purpose": "REMINDERS", "textVersion": name,
