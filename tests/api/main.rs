@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod hold;
 mod http;
 mod import;
 mod journal;
@@ -12,9 +13,11 @@ mod patient;
 mod roles;
 mod room;
 mod schema;
+mod series;
 mod service;
 mod sign_in;
 mod support;
 mod tables;
 mod tenancy;
+mod waitlist;
 mod workspace;
