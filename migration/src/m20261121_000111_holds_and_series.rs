@@ -13,7 +13,7 @@ const COLUMNS: [(&str, &str, &str); 6] = [
     (
         "workspaces",
         "waitlist_offer_minutes",
-        "integer NOT NULL DEFAULT 120 CHECK (waitlist_offer_minutes BETWEEN 5 AND 2880)",
+        "integer NOT NULL DEFAULT 120 CHECK (waitlist_offer_minutes BETWEEN 1 AND 2880)",
     ),
     ("appointment_holds", "buffer_before_minutes", "integer NOT NULL DEFAULT 0"),
     ("appointment_holds", "buffer_after_minutes", "integer NOT NULL DEFAULT 0"),

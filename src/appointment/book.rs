@@ -85,7 +85,7 @@ pub async fn book(
 
     app.write_once(actor, key, move |unit| async move {
         let booked = match input.hold_id {
-            Some(id) => hold::commands::confirm(app, &unit, actor, id, booking).await?,
+            Some(id) => Box::pin(hold::commands::confirm(app, &unit, actor, id, booking)).await?,
             None => place(app, &unit, actor, booking).await?,
         };
         Ok(booked.id)
@@ -277,7 +277,7 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
     past.write(unit, actor, &cipher, &after).await?;
 
     unit.record(told(actor, "appointment.rescheduled", &after));
-    waitlist::offer::offer(unit, actor.workspace, &Opening::of(before)).await?;
+    Box::pin(waitlist::offer::offer(unit, actor.workspace, &Opening::of(before))).await?;
     Ok(after)
 }
 

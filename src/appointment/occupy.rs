@@ -161,7 +161,7 @@ pub async fn claim(
     if let Some(service) = service {
         claim.equipment = queries::equipment_of(&**unit, actor, service.id).await?;
     }
-    hold::commands::yield_expired(unit, actor, &claim.spans()).await?;
+    Box::pin(hold::commands::yield_expired(unit, actor, &claim.spans())).await?;
     let spans = match service.filter(|service| service.capacity > 1) {
         Some(service) => {
             seats::sit(unit, actor, owner, &claim, service).await?;

@@ -147,7 +147,7 @@ async fn change_status(
 
     unit.record(told(actor, action_of(kind), &after));
     if rules::occupies(before.status) && !rules::occupies(to) {
-        waitlist::offer::offer(unit, actor.workspace, &Opening::of(&before)).await?;
+        Box::pin(waitlist::offer::offer(unit, actor.workspace, &Opening::of(&before))).await?;
     }
     Ok(())
 }

@@ -101,7 +101,7 @@ async fn end_hold(app: &App, house: &Actor, id: AppointmentHoldId) -> Result<()>
         let held = holds::require(&unit, house, id).await?;
         places::lock(&unit, house, held.practitioner_id, held.room_id).await?;
         if holds::expire(&unit, house, &held).await? && held.for_waitlist {
-            offer::offer(&unit, house.workspace, &Opening::of_hold(&held)).await?;
+            Box::pin(offer::offer(&unit, house.workspace, &Opening::of_hold(&held))).await?;
         }
         Ok(())
     })

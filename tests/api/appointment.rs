@@ -72,7 +72,13 @@ impl Practice {
     }
 
     /// Takes one step of the status flow; returns the appointment or the error's code.
-    pub async fn step(&self, client: &Client, mutation: &str, id: &Json, version: i32) -> Result<Json, String> {
+    pub async fn step(
+        &self,
+        client: &Client,
+        mutation: &str,
+        id: &Json,
+        version: i32,
+    ) -> Result<Json, String> {
         let input =
             if mutation == "cancelAppointment" { "CancelAppointmentInput" } else { "AppointmentStatusInput" };
         let document = format!(
@@ -88,7 +94,13 @@ impl Practice {
         }
     }
 
-    pub async fn correct(&self, client: &Client, id: &Json, version: i32, status: &str) -> Result<Json, String> {
+    pub async fn correct(
+        &self,
+        client: &Client,
+        id: &Json,
+        version: i32,
+        status: &str,
+    ) -> Result<Json, String> {
         let document = "mutation($input: CorrectAppointmentStatusInput!) { correctAppointmentStatus(input: $input) { \
                         appointment { status version } } }";
         let input =

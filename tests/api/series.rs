@@ -23,7 +23,9 @@ impl Practice {
     }
 
     pub async fn count(&self) -> u64 {
-        self.owner.ok("{ appointments { totalCount } }", json!({})).await["appointments"]["totalCount"].as_u64().unwrap()
+        self.owner.ok("{ appointments { totalCount } }", json!({})).await["appointments"]["totalCount"]
+            .as_u64()
+            .unwrap()
     }
 }
 

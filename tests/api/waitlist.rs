@@ -48,7 +48,8 @@ impl Practice {
         let document = format!(
             "mutation($input: WaitlistEntryInput!) {{ {mutation}(input: $input) {{ entry {{ id status }} }} }}"
         );
-        let answer = client.run(&document, json!({ "input": { "id": id, "expectedVersion": version } })).await;
+        let answer =
+            client.run(&document, json!({ "input": { "id": id, "expectedVersion": version } })).await;
         if answer.errors.is_empty() { Ok(answer.data[mutation]["entry"].clone()) } else { Err(answer.code()) }
     }
 

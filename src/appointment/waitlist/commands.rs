@@ -157,7 +157,7 @@ pub async fn accept(
             notes: None,
             override_reason: None,
         };
-        let appointment = holds::redeem(app, &unit, actor, &held, &booking).await?;
+        let appointment = Box::pin(holds::redeem(app, &unit, actor, &held, &booking)).await?;
         let mut row = entry.into_active_model();
         row.status = Set(WaitlistStatus::Booked);
         unit.update(row).await?;
@@ -190,7 +190,7 @@ pub async fn decline(app: &App, actor: &Actor, input: &WaitlistEntryInput) -> Re
 async fn pass_on(unit: &UnitOfWork, actor: &Actor, held: Option<hold::Model>) -> Result<()> {
     let Some(held) = held else { return Ok(()) };
     if holds::let_go(unit, actor, &held, "hold.released").await? {
-        offer::offer(unit, actor.workspace, &Opening::of_hold(&held)).await?;
+        Box::pin(offer::offer(unit, actor.workspace, &Opening::of_hold(&held))).await?;
     }
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! Offering a slot that became free to the patients who wait for one.
 
 use chrono::{DateTime, Duration, Utc};
-use sea_orm::{
-    ColumnTrait, Condition, IntoActiveModel, Order, QueryFilter, QueryOrder, QuerySelect, Set,
-};
+use sea_orm::{ColumnTrait, Condition, IntoActiveModel, Order, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use super::{Column, Entity, Model, WaitlistStatus};
 use crate::access::actor::Actor;
@@ -67,7 +65,7 @@ pub async fn offer(unit: &UnitOfWork, workspace: WorkspaceId, opening: &Opening)
             return Ok(());
         }
         if taken.rows.is_empty() {
-            return make(unit, house, opening, entry, now).await;
+            return Box::pin(make(unit, house, opening, entry, now)).await;
         }
     }
     Ok(())
@@ -147,7 +145,7 @@ async fn make(
         held_by: entry.created_by.unwrap_or(claim.practitioner),
         for_waitlist: true,
     };
-    let held = holds::place(unit, house, &wish).await?;
+    let held = Box::pin(holds::place(unit, house, &wish)).await?;
     let (id, patient) = (entry.id, entry.patient_id);
     let mut row = entry.into_active_model();
     row.status = Set(WaitlistStatus::Offered);
