@@ -5,25 +5,27 @@
 //! is found to be a deadlock, a second later; in a queue for the practitioner they never meet there.
 
 use chrono::{DateTime, Duration, Utc};
-use sea_orm::{IntoActiveModel, Set};
+use sea_orm::{ActiveModelTrait, IntoActiveModel, Set};
 
 use super::commands::{cipher_of, require, workspace_of};
-use super::entity::{self, AppointmentPriority, AppointmentStatus, AppointmentType, Model, PaymentStatus};
+use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType, Model, PaymentStatus};
 use super::event::AppointmentEventKind;
 use super::history::{History, told};
 use super::input::{BookAppointmentInput, RescheduleAppointmentInput, check_texts, check_times};
 use super::places::{Places, bookable_patient, offered_service};
-use super::{occupy, rules};
+use super::waitlist::offer::Opening;
+use super::{hold, occupy, rules, waitlist};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, IdempotencyKey, UnitOfWork};
+use crate::crypto::keys::PatientCipher;
 use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
 use crate::id::{AppointmentId, PatientId, ServiceId};
-use crate::service;
 use crate::service::entity::Model as Service;
 use crate::workspace::entity::Model as Workspace;
+use crate::{patient, service};
 
 /// What is to be booked.
 #[derive(Clone, Debug)]
@@ -81,66 +83,120 @@ pub async fn book(
     }
     let booking = &Booking::from(input);
 
-    app.write_once(actor, key, move |unit| async move { Ok(place(app, &unit, actor, booking).await?.id) })
-        .await
+    app.write_once(actor, key, move |unit| async move {
+        let booked = match input.hold_id {
+            Some(id) => Box::pin(hold::commands::confirm(app, &unit, actor, id, booking)).await?,
+            None => place(app, &unit, actor, booking).await?,
+        };
+        Ok(booked.id)
+    })
+    .await
 }
 
 /// Makes an appointment in this unit of work, or fails with `Occupied`.
 pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Model> {
-    let workspace = workspace_of(unit, actor).await?;
-    let service = match booking.service {
-        Some(id) => Some(offered_service(unit, actor, id).await?),
-        None => None,
-    };
-    let service = service.as_ref();
-    booking.places.require(unit, actor, &workspace, service).await?;
-    let patient = bookable_patient(unit, actor, booking.patient).await?;
+    let ground = Ground::of(app, unit, actor, booking).await?;
+    let ends_at = ground.end_of(booking)?;
+    let slot = Slot { places: &booking.places, starts_at: booking.starts_at, ends_at };
+    slot.check(unit, actor, &ground.workspace, ground.service.as_ref()).await?;
 
-    let ends_at = end_of(booking.starts_at, booking.ends_at, service)?;
-    let mut problems = Problems::default();
-    check_time(&mut problems, unit, actor, &workspace, booking.starts_at, ends_at);
-    let timezone = booking.timezone.clone().unwrap_or_else(|| workspace.timezone.clone());
-    if timezone.parse::<chrono_tz::Tz>().is_err() {
-        problems.add("timezone", "This is not an IANA time zone.");
-    }
-    problems.ok()?;
-
-    let id = unit.id::<AppointmentId>();
-    let cipher = app.keys.patient(&**unit, actor, patient.id, patient.key_version).await?;
-    let appointment = unit
-        .insert(entity::ActiveModel {
-            id: Set(id),
-            patient_id: Set(patient.id),
-            practitioner_id: Set(booking.places.practitioner),
-            service_id: Set(booking.service),
-            location_id: Set(booking.places.location),
-            room_id: Set(booking.places.room),
-            starts_at: Set(booking.starts_at),
-            ends_at: Set(ends_at),
-            timezone: Set(timezone),
-            appointment_type: Set(kind_of(booking.appointment_type, service)),
-            priority: Set(booking.priority),
-            status: Set(AppointmentStatus::Scheduled),
-            payment_status: Set(PaymentStatus::NotPaid),
-            price_minor: Set(service.and_then(|service| service.price_minor)),
-            reason: Set(cipher.seal_some(id, "reason", booking.reason.as_deref())),
-            notes: Set(cipher.seal_some(id, "notes", booking.notes.as_deref())),
-            buffer_before_minutes: Set(service.map_or(0, |service| service.buffer_before_minutes)),
-            buffer_after_minutes: Set(service.map_or(0, |service| service.buffer_after_minutes)),
-            late_cancellation: Set(false),
-            sequence: Set(0),
-            is_override: Set(booking.override_reason.is_some()),
-            created_by: Set(actor.membership),
-            ..Default::default()
-        })
-        .await?;
-    occupy::take(unit, &appointment).await?;
-    let reason = booking.override_reason.as_deref();
-    let past = History { kind: AppointmentEventKind::Booked, before: None, reason };
-    past.write(unit, actor, &cipher, &appointment).await?;
-
-    unit.record(told(actor, "appointment.booked", &appointment));
+    let row = ground.row(unit, actor, booking, ends_at);
+    let appointment = unit.insert(row.into_active_model().reset_all()).await?;
+    occupy::take(unit, actor, &appointment, ground.service.as_ref()).await?;
+    ground.tell(unit, actor, booking, &appointment).await?;
     Ok(appointment)
+}
+
+/// What a booking stands on: loaded, locked and found fit before anything is written.
+pub struct Ground {
+    pub workspace: Workspace,
+    pub service: Option<Service>,
+    pub patient: patient::entity::Model,
+    pub cipher: PatientCipher,
+    /// The zone that the time is meant in.
+    pub timezone: String,
+}
+
+impl Ground {
+    pub async fn of(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Self> {
+        let workspace = workspace_of(unit, actor).await?;
+        let service = match booking.service {
+            Some(id) => Some(offered_service(unit, actor, id).await?),
+            None => None,
+        };
+        booking.places.require(unit, actor, &workspace, service.as_ref()).await?;
+        let patient = bookable_patient(unit, actor, booking.patient).await?;
+        let timezone = booking.timezone.clone().unwrap_or_else(|| workspace.timezone.clone());
+        if timezone.parse::<chrono_tz::Tz>().is_err() {
+            return Err(Error::invalid("timezone", "This is not an IANA time zone."));
+        }
+        let cipher = app.keys.patient(&**unit, actor, patient.id, patient.key_version).await?;
+        Ok(Self { workspace, service, patient, cipher, timezone })
+    }
+
+    pub fn end_of(&self, booking: &Booking) -> Result<DateTime<Utc>> {
+        end_of(booking.starts_at, booking.ends_at, self.service.as_ref())
+    }
+
+    /// The row of the appointment.
+    pub fn row(&self, unit: &UnitOfWork, actor: &Actor, booking: &Booking, ends_at: DateTime<Utc>) -> Model {
+        let (id, service, now) = (unit.id::<AppointmentId>(), self.service.as_ref(), unit.clock().now());
+        Model {
+            id,
+            workspace_id: actor.workspace,
+            patient_id: self.patient.id,
+            practitioner_id: booking.places.practitioner,
+            service_id: booking.service,
+            location_id: booking.places.location,
+            room_id: booking.places.room,
+            series_id: None,
+            series_starts_local: None,
+            starts_at: booking.starts_at,
+            ends_at,
+            timezone: self.timezone.clone(),
+            appointment_type: kind_of(booking.appointment_type, service),
+            location_kind: None,
+            location_details: None,
+            priority: booking.priority,
+            status: AppointmentStatus::Scheduled,
+            reason: self.cipher.seal_some(id, "reason", booking.reason.as_deref()),
+            notes: self.cipher.seal_some(id, "notes", booking.notes.as_deref()),
+            buffer_before_minutes: service.map_or(0, |service| service.buffer_before_minutes),
+            buffer_after_minutes: service.map_or(0, |service| service.buffer_after_minutes),
+            cancelled_at: None,
+            cancellation_reason: None,
+            late_cancellation: false,
+            started_at: None,
+            completed_at: None,
+            sequence: 0,
+            is_override: booking.override_reason.is_some(),
+            external_key: None,
+            price_minor: service.and_then(|service| service.price_minor),
+            payment_status: PaymentStatus::NotPaid,
+            payment_method: None,
+            payment_notes: None,
+            paid_at: None,
+            created_by: actor.membership,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Tells the appointment's history and the journal that it was booked.
+    pub async fn tell(
+        &self,
+        unit: &UnitOfWork,
+        actor: &Actor,
+        booking: &Booking,
+        appointment: &Model,
+    ) -> Result<()> {
+        let reason = booking.override_reason.as_deref();
+        let past = History { kind: AppointmentEventKind::Booked, before: None, reason };
+        past.write(unit, actor, &self.cipher, appointment).await?;
+        unit.record(told(actor, "appointment.booked", appointment));
+        Ok(())
+    }
 }
 
 pub async fn reschedule(app: &App, actor: &Actor, input: &RescheduleAppointmentInput) -> Result<()> {
@@ -201,9 +257,8 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
         .ends_at
         .or_else(|| later(to.starts_at, before.ends_at - before.starts_at))
         .ok_or_else(|| Error::invalid("startsAt", "The start is too far away."))?;
-    let mut problems = Problems::default();
-    check_time(&mut problems, unit, actor, &workspace, to.starts_at, ends_at);
-    problems.ok()?;
+    let slot = Slot { places: &to.places, starts_at: to.starts_at, ends_at };
+    slot.check(unit, actor, &workspace, service.as_ref()).await?;
 
     let mut row = before.clone().into_active_model();
     row.starts_at = Set(to.starts_at);
@@ -214,14 +269,15 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
     row.is_override = Set(to.override_reason.is_some());
     row.sequence = Set(before.sequence + 1);
     let after = unit.update(row).await?;
-    occupy::free(unit, before).await?;
-    occupy::take(unit, &after).await?;
+    occupy::free(unit, actor, before).await?;
+    occupy::take(unit, actor, &after, service.as_ref()).await?;
     let reason = to.reason.as_deref().or(to.override_reason.as_deref());
     let past = History { kind: AppointmentEventKind::Rescheduled, before: Some(before), reason };
     let cipher = cipher_of(app, unit, actor, &after).await?;
     past.write(unit, actor, &cipher, &after).await?;
 
     unit.record(told(actor, "appointment.rescheduled", &after));
+    Box::pin(waitlist::offer::offer(unit, actor.workspace, &Opening::of(before))).await?;
     Ok(after)
 }
 
@@ -229,7 +285,7 @@ fn patched<T: Copy>(patch: &async_graphql::MaybeUndefined<T>, present: Option<T>
     if patch.is_undefined() { present } else { patch.value().copied() }
 }
 
-fn permit_override(actor: &Actor, reason: Option<&str>) -> Result<()> {
+pub fn permit_override(actor: &Actor, reason: Option<&str>) -> Result<()> {
     let Some(reason) = reason else { return Ok(()) };
     actor.require(Permission::OverrideBooking)?;
     let mut problems = Problems::default();
@@ -237,27 +293,38 @@ fn permit_override(actor: &Actor, reason: Option<&str>) -> Result<()> {
     problems.ok()
 }
 
-fn check_time(
-    problems: &mut Problems,
-    unit: &UnitOfWork,
-    actor: &Actor,
-    workspace: &Workspace,
-    starts_at: DateTime<Utc>,
-    ends_at: DateTime<Utc>,
-) {
-    let now = unit.clock().now();
-    check_times(problems, starts_at, ends_at, now);
-    if starts_at < now && !(workspace.allow_past_booking && actor.may(Permission::BookInThePast)) {
-        problems.add("startsAt", "The start is in the past.");
+/// Where and when an appointment is to be.
+pub struct Slot<'a> {
+    pub places: &'a Places,
+    pub starts_at: DateTime<Utc>,
+    pub ends_at: DateTime<Utc>,
+}
+
+impl Slot<'_> {
+    /// Whether an appointment may be there at all, whoever else is: asked by every way to book, hold or move one.
+    pub async fn check(
+        &self,
+        unit: &UnitOfWork,
+        actor: &Actor,
+        workspace: &Workspace,
+        _service: Option<&Service>,
+    ) -> Result<()> {
+        let now = unit.clock().now();
+        let mut problems = Problems::default();
+        check_times(&mut problems, self.starts_at, self.ends_at, now);
+        if self.starts_at < now && !(workspace.allow_past_booking && actor.may(Permission::BookInThePast)) {
+            problems.add("startsAt", "The start is in the past.");
+        }
+        problems.ok()
     }
 }
 
 /// A sum that does not overflow, whatever instant a client sends.
-fn later(at: DateTime<Utc>, by: Duration) -> Option<DateTime<Utc>> {
+pub fn later(at: DateTime<Utc>, by: Duration) -> Option<DateTime<Utc>> {
     at.checked_add_signed(by)
 }
 
-fn end_of(
+pub fn end_of(
     starts_at: DateTime<Utc>,
     ends_at: Option<DateTime<Utc>>,
     service: Option<&Service>,

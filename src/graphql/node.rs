@@ -8,11 +8,13 @@ use super::guard::requires;
 use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
+use crate::appointment::{hold, series, waitlist};
 use crate::consent::entity as consent;
 use crate::error::Error;
 use crate::id::{
-    self, AppointmentId, AuditEventId, AuthSessionId, CalendarFeedId, ConsentId, FamilyHistoryId, LocationId,
-    MembershipId, PatientId, ReminderId, RoomId, ServiceId, TypedId, WorkspaceId,
+    self, AppointmentHoldId, AppointmentId, AppointmentSeriesId, AuditEventId, AuthSessionId, CalendarFeedId,
+    ConsentId, FamilyHistoryId, LocationId, MembershipId, PatientId, ReminderId, RoomId, ServiceId, TypedId,
+    WaitlistEntryId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
@@ -35,6 +37,9 @@ pub enum Node {
     Location(location::ModelEx),
     Room(room::ModelEx),
     Appointment(Box<appointment::ModelEx>),
+    SlotHold(Box<hold::ModelEx>),
+    WaitlistEntry(Box<waitlist::ModelEx>),
+    AppointmentSeries(Box<series::ModelEx>),
     Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
@@ -100,6 +105,18 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
         AppointmentId::PREFIX => {
             call.permits(Permission::ReadAppointments)?;
             call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment)
+        }
+        AppointmentHoldId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
+            call.load(AppointmentHoldId(uuid)).await?.map(Box::new).map(Node::SlotHold)
+        }
+        WaitlistEntryId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
+            call.load(WaitlistEntryId(uuid)).await?.map(Box::new).map(Node::WaitlistEntry)
+        }
+        AppointmentSeriesId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
+            call.load(AppointmentSeriesId(uuid)).await?.map(Box::new).map(Node::AppointmentSeries)
         }
         PatientId::PREFIX => {
             call.permits(Permission::ReadPatients)?;

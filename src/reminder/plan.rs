@@ -20,6 +20,9 @@ use crate::{patient, workspace};
 /// So many appointments are gone through when somebody changes their mind about reminders.
 const AHEAD: u64 = 500;
 
+/// Rows of one statement.
+const CHUNK: usize = 500;
+
 /// Follows a change of an appointment: calls off what it makes wrong, and plans what it makes due.
 pub async fn follow(
     unit: &UnitOfWork,
@@ -50,6 +53,31 @@ pub async fn follow(
     }
     rows.extend(settings.and_then(|settings| notice(unit, actor, &settings, kind, after)));
     put(unit, rows).await
+}
+
+/// Plans what follows from the booking of a series: a reminder of each appointment, one notice of all of them.
+pub async fn follow_series(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    cipher: &PatientCipher,
+    rows: &[Appointment],
+) -> Result<()> {
+    let now = unit.clock().now();
+    let ahead: Vec<&Appointment> = rows.iter().filter(|row| row.starts_at > now).collect();
+    let Some(first) = ahead.first() else { return Ok(()) };
+    let settings = settings_of(unit, actor, first.practitioner_id).await?;
+    let patient = patient::commands::require(unit, actor, first.patient_id).await?;
+    let workspace = workspace::queries::require(&**unit, actor.workspace).await?;
+    let mut planned: Vec<ActiveModel> = settings
+        .as_ref()
+        .and_then(|settings| notice(unit, actor, settings, AppointmentEventKind::Booked, first))
+        .into_iter()
+        .collect();
+    for row in ahead {
+        planned.extend(for_patient(unit, &workspace, &patient, cipher, row)?);
+        planned.extend(settings.as_ref().and_then(|settings| for_practitioner(unit, settings, row)));
+    }
+    put(unit, planned).await
 }
 
 /// Plans the reminders of everything that a patient is expected to, who has just agreed to them.
@@ -273,12 +301,14 @@ async fn put(unit: &UnitOfWork, rows: Vec<ActiveModel>) -> Result<()> {
 }
 
 async fn store(unit: &UnitOfWork, mut rows: Vec<ActiveModel>, conflict: OnConflict) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
     for row in &mut rows {
         row.workspace_id = Set(unit.workspace()?);
     }
-    Entity::insert_many(rows).on_conflict(conflict).exec_without_returning(&**unit).await?;
+    // Both engines limit the values of one statement.
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(CHUNK));
+        Entity::insert_many(rows).on_conflict(conflict.clone()).exec_without_returning(&**unit).await?;
+        rows = rest;
+    }
     Ok(())
 }

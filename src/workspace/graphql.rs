@@ -139,6 +139,16 @@ impl ModelEx {
         self.no_show_grace_minutes
     }
 
+    /// For how many minutes a slot can be held.
+    async fn hold_minutes(&self) -> i32 {
+        self.hold_minutes
+    }
+
+    /// How many minutes a patient of the waiting list has to answer an offer.
+    async fn waitlist_offer_minutes(&self) -> i32 {
+        self.waitlist_offer_minutes
+    }
+
     /// How many minutes before an appointment its patient is reminded.
     async fn reminder_minutes(&self) -> Vec<i32> {
         crate::reminder::rules::minutes_of(&self.reminder_minutes)

@@ -54,6 +54,10 @@ pub struct UpdateWorkspaceInput {
     pub late_cancellation_hours: Option<i32>,
     /// A patient is a no-show so many minutes after the start: 0 to 1440.
     pub no_show_grace_minutes: Option<i32>,
+    /// For how many minutes a slot can be held: 1 to 60.
+    pub hold_minutes: Option<i32>,
+    /// How many minutes a patient of the waiting list has to answer an offer: 5 to 2880.
+    pub waitlist_offer_minutes: Option<i32>,
     /// How many minutes before an appointment its patient is reminded, if they agreed: at most 3 times, each 15 to
     /// 20160 (two weeks). An empty list reminds nobody. In force for what is booked or moved from now on.
     pub reminder_minutes: Option<Vec<i32>>,
@@ -79,6 +83,8 @@ impl UpdateWorkspaceInput {
         set(&mut row.allow_past_booking, self.allow_past_booking);
         set(&mut row.late_cancellation_hours, self.late_cancellation_hours);
         set(&mut row.no_show_grace_minutes, self.no_show_grace_minutes);
+        set(&mut row.hold_minutes, self.hold_minutes);
+        set(&mut row.waitlist_offer_minutes, self.waitlist_offer_minutes);
         set(&mut row.reminder_minutes, self.reminder_minutes.as_ref().map(|minutes| json!(minutes)));
         set(&mut row.quiet_from_minute, self.quiet_from_minute);
         set(&mut row.quiet_until_minute, self.quiet_until_minute);
@@ -138,6 +144,8 @@ fn checked(row: ActiveModel) -> Result<ActiveModel> {
     problems.length("businessName", text(&row.business_name), 255);
     problems.range("lateCancellationHours", *row.late_cancellation_hours.as_ref(), 0..=720);
     problems.range("noShowGraceMinutes", *row.no_show_grace_minutes.as_ref(), 0..=1_440);
+    problems.range("holdMinutes", *row.hold_minutes.as_ref(), 1..=60);
+    problems.range("waitlistOfferMinutes", *row.waitlist_offer_minutes.as_ref(), 5..=2_880);
     problems.range("refreshIdleHours", *row.refresh_idle_hours.as_ref(), 1..=8_784);
     let idle = *row.refresh_idle_hours.as_ref();
     problems.range(

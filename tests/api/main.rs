@@ -3,6 +3,7 @@
 
 mod appointment;
 mod calendar;
+mod hold;
 mod http;
 mod import;
 mod journal;
@@ -14,9 +15,11 @@ mod reminder;
 mod roles;
 mod room;
 mod schema;
+mod series;
 mod service;
 mod sign_in;
 mod support;
 mod tables;
 mod tenancy;
+mod waitlist;
 mod workspace;

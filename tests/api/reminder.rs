@@ -282,6 +282,24 @@ on_both_engines! {
         }
     }
 
+    async fn every_appointment_of_a_series_is_reminded_of_and_its_booking_is_told_once(on: On) {
+        let practice = Practice::agreed(on).await;
+        practice.settings(json!({ "expectedVersion": 0, "emailEnabled": true, "reminderEnabled": false })).await;
+        let series = json!({ "patientId": practice.ada.to_string(), "startsAtLocal": "2026-06-04T11:00",
+            "practitionerId": practice.doctor.membership().to_string(), "durationMinutes": 30,
+            "rule": "FREQ=WEEKLY;COUNT=5", "onConflict": "FAIL_ALL" });
+        practice.owner.ok(crate::series::BOOK, json!({ "input": series })).await;
+        let list = "{ appointments { nodes { startsAt reminders { recipient kind dueAt } } } }";
+        let list = practice.owner.ok(list, json!({})).await;
+        let reminders: Vec<&Json> = list["appointments"]["nodes"].as_array().unwrap().iter()
+            .flat_map(|one| one["reminders"].as_array().unwrap()).collect();
+        let to_patient: Vec<&Json> =
+            reminders.iter().filter(|one| one["recipient"] == "PATIENT").map(|one| &one["dueAt"]).collect();
+        assert_eq!(to_patient.len(), 5, "{reminders:?}");
+        assert_eq!(to_patient[4], "2026-07-01T09:00:00+00:00");
+        assert_eq!(reminders.iter().filter(|one| one["kind"] == "BOOKED").count(), 1);
+    }
+
     /// B26.
     async fn a_patient_elsewhere_reads_their_own_clock_and_date_and_is_not_woken(on: On) {
         let practice = Practice::agreed(on).await;
