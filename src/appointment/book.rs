@@ -257,7 +257,7 @@ fn later(at: DateTime<Utc>, by: Duration) -> Option<DateTime<Utc>> {
     at.checked_add_signed(by)
 }
 
-fn end_of(
+pub fn end_of(
     starts_at: DateTime<Utc>,
     ends_at: Option<DateTime<Utc>>,
     service: Option<&Service>,

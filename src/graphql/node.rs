@@ -10,8 +10,8 @@ use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::error::Error;
 use crate::id::{
-    self, AppointmentId, AuditEventId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId,
-    RoomId, ServiceId, TypedId, WorkspaceId,
+    self, AppointmentId, AuditEventId, AuthSessionId, DoctorScheduleId, FamilyHistoryId, LocationId,
+    MembershipId, PatientId, RoomId, ScheduleExceptionId, ServiceId, TypedId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
@@ -19,6 +19,7 @@ use crate::member::entity as member;
 use crate::patient::entity as patient;
 use crate::patient::family_history;
 use crate::room::entity as room;
+use crate::schedule::{entity as schedule, exception};
 use crate::service::entity as service;
 use crate::workspace::entity as workspace;
 
@@ -36,6 +37,8 @@ pub enum Node {
     Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
+    WeeklySchedule(schedule::ModelEx),
+    ScheduleException(exception::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -103,6 +106,14 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
         FamilyHistoryId::PREFIX => {
             call.permits(Permission::ReadClinical)?;
             call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry)
+        }
+        DoctorScheduleId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
+            call.load(DoctorScheduleId(uuid)).await?.map(Node::WeeklySchedule)
+        }
+        ScheduleExceptionId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
+            call.load(ScheduleExceptionId(uuid)).await?.map(Node::ScheduleException)
         }
         AuditEventId::PREFIX => {
             call.permits(Permission::ReadAudit)?;
