@@ -11,6 +11,7 @@
 
 pub mod calendar;
 pub mod check;
+pub mod choose;
 pub mod conflicts;
 pub mod graphql;
 pub mod hours;

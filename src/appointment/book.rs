@@ -17,10 +17,13 @@ use super::{occupy, rules};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, IdempotencyKey, UnitOfWork};
+use crate::availability::check::{self, Wanted};
+use crate::availability::choose;
+use crate::availability::conflicts::Instead;
 use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
-use crate::id::{AppointmentId, PatientId, ServiceId};
+use crate::id::{AppointmentId, MembershipId, PatientId, ServiceId};
 use crate::service;
 use crate::service::entity::Model as Service;
 use crate::workspace::entity::Model as Workspace;
@@ -45,12 +48,13 @@ pub struct Booking {
     pub override_reason: Option<String>,
 }
 
-impl From<&BookAppointmentInput> for Booking {
-    fn from(input: &BookAppointmentInput) -> Self {
+impl Booking {
+    /// What the input asks for, with this practitioner.
+    fn of(input: &BookAppointmentInput, practitioner: MembershipId) -> Self {
         Self {
             patient: input.patient_id,
             places: Places {
-                practitioner: input.practitioner_id,
+                practitioner,
                 location: input.location_id,
                 room: input.room_id,
             },
@@ -79,10 +83,50 @@ pub async fn book(
     if input.notes.is_some() {
         actor.require(Permission::WriteClinical)?;
     }
-    let booking = &Booking::from(input);
+    if input.practitioner_id.is_none() && input.override_reason.is_some() {
+        return Err(Error::invalid("practitionerId", "An override says whose time it takes."));
+    }
 
-    app.write_once(actor, key, move |unit| async move { Ok(place(app, &unit, actor, booking).await?.id) })
-        .await
+    app.write_once(actor, key, move |unit| async move {
+        let practitioner = match input.practitioner_id {
+            Some(id) => id,
+            None => somebody(&unit, actor, input).await?,
+        };
+        Ok(place(app, &unit, actor, &Booking::of(input, practitioner)).await?.id)
+    })
+    .await
+}
+
+/// The practitioner for a booking that names none.
+async fn somebody(unit: &UnitOfWork, actor: &Actor, input: &BookAppointmentInput) -> Result<MembershipId> {
+    let workspace = workspace_of(unit, actor).await?;
+    let service = match input.service_id {
+        Some(id) => Some(offered_service(unit, actor, id).await?),
+        None => None,
+    };
+    let service = service.as_ref();
+    let ends_at = end_of(input.starts_at, input.ends_at, service)?;
+    let mut problems = Problems::default();
+    check_time(&mut problems, unit, actor, &workspace, input.starts_at, ends_at);
+    problems.ok()?;
+    // Without the patient: that the patient is elsewhere is not a matter of who is free.
+    let wanted = Instead {
+        service,
+        practitioner: None,
+        patient: None,
+        room: None,
+        location: input.location_id,
+        starts_at: input.starts_at,
+        ends_at,
+        buffers: buffers(service),
+        except: None,
+    };
+    choose::anybody(unit, actor, &workspace, service, &wanted.request()).await
+}
+
+/// Minutes kept free before and after.
+pub fn buffers(service: Option<&Service>) -> (i32, i32) {
+    service.map_or((0, 0), |service| (service.buffer_before_minutes, service.buffer_after_minutes))
 }
 
 /// Makes an appointment in this unit of work, or fails with `Occupied`.
@@ -93,7 +137,7 @@ pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Bookin
         None => None,
     };
     let service = service.as_ref();
-    booking.places.require(unit, actor, &workspace, service).await?;
+    let (practitioner, location) = booking.places.require(unit, actor, &workspace, service).await?;
     let patient = bookable_patient(unit, actor, booking.patient).await?;
 
     let ends_at = end_of(booking.starts_at, booking.ends_at, service)?;
@@ -104,6 +148,21 @@ pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Bookin
         problems.add("timezone", "This is not an IANA time zone.");
     }
     problems.ok()?;
+    if booking.override_reason.is_none() {
+        let wanted = Wanted {
+            workspace: &workspace,
+            service,
+            practitioner: &practitioner,
+            patient: Some(patient.id),
+            room: booking.places.room,
+            location,
+            starts_at: booking.starts_at,
+            ends_at,
+            buffers: buffers(service),
+            except: None,
+        };
+        check::require(unit, actor, &wanted).await?;
+    }
 
     let id = unit.id::<AppointmentId>();
     let cipher = app.keys.patient(&**unit, actor, patient.id, patient.key_version).await?;
@@ -170,7 +229,7 @@ pub struct Move {
 }
 
 impl Move {
-    fn of(before: &Model, input: &RescheduleAppointmentInput) -> Self {
+    pub fn of(before: &Model, input: &RescheduleAppointmentInput) -> Self {
         Self {
             places: Places {
                 practitioner: input.practitioner_id.unwrap_or(before.practitioner_id),
@@ -192,7 +251,7 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
         Some(id) => Some(service::commands::require(unit, actor, id).await?),
         None => None,
     };
-    to.places.require(unit, actor, &workspace, service.as_ref()).await?;
+    let (practitioner, location) = to.places.require(unit, actor, &workspace, service.as_ref()).await?;
 
     if !rules::can_move(before.status) {
         return Err(Error::conflict("Only an appointment that is scheduled or confirmed can be moved."));
@@ -204,6 +263,21 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
     let mut problems = Problems::default();
     check_time(&mut problems, unit, actor, &workspace, to.starts_at, ends_at);
     problems.ok()?;
+    if to.override_reason.is_none() {
+        let wanted = Wanted {
+            workspace: &workspace,
+            service: service.as_ref(),
+            practitioner: &practitioner,
+            patient: Some(before.patient_id),
+            room: to.places.room,
+            location,
+            starts_at: to.starts_at,
+            ends_at,
+            buffers: (before.buffer_before_minutes, before.buffer_after_minutes),
+            except: Some(before.id),
+        };
+        check::require(unit, actor, &wanted).await?;
+    }
 
     let mut row = before.clone().into_active_model();
     row.starts_at = Set(to.starts_at);

@@ -162,8 +162,8 @@ pub struct Wanted {
     pub ends_at: DateTime<Utc>,
     pub before_minutes: i32,
     pub after_minutes: i32,
-    pub practitioner: uuid::Uuid,
-    pub patient: uuid::Uuid,
+    pub practitioner: Option<uuid::Uuid>,
+    pub patient: Option<uuid::Uuid>,
     pub room: Option<uuid::Uuid>,
     /// The appointment that is being moved: it does not stand in its own way.
     pub except: Option<AppointmentId>,
@@ -173,6 +173,7 @@ pub async fn conflicts(
     db: &impl ConnectionTrait,
     actor: &Actor,
     wanted: &Wanted,
+    now: DateTime<Utc>,
 ) -> Result<Vec<occupancy::Model>> {
     let padded = |id: uuid::Uuid| {
         Condition::all()
@@ -180,18 +181,25 @@ pub async fn conflicts(
             .add(occupancy::Column::StartsAt.lt(wanted.ends_at + minutes(wanted.after_minutes)))
             .add(occupancy::Column::EndsAt.gt(wanted.starts_at - minutes(wanted.before_minutes)))
     };
-    let patient = Condition::all()
-        .add(occupancy::Column::ResourceId.eq(wanted.patient))
-        .add(occupancy::Column::StartsAt.lt(wanted.ends_at))
-        .add(occupancy::Column::EndsAt.gt(wanted.starts_at));
-    let mut any = Condition::any().add(padded(wanted.practitioner)).add(patient);
-    if let Some(room) = wanted.room {
-        any = any.add(padded(room));
+    let mut any = Condition::any();
+    for id in wanted.practitioner.into_iter().chain(wanted.room) {
+        any = any.add(padded(id));
+    }
+    if let Some(patient) = wanted.patient {
+        any = any.add(
+            Condition::all()
+                .add(occupancy::Column::ResourceId.eq(patient))
+                .add(occupancy::Column::StartsAt.lt(wanted.ends_at))
+                .add(occupancy::Column::EndsAt.gt(wanted.starts_at)),
+        );
+    }
+    if any.is_empty() {
+        return Ok(Vec::new());
     }
     let rows = actor
         .find::<occupancy::Entity>()
-        .filter(occupancy::Column::Exclusive.eq(true))
         .filter(any)
+        .filter(crate::availability::load::live(&crate::availability::load::eyes(actor), now))
         .order_by(occupancy::Column::StartsAt, Order::Asc)
         .all(db)
         .await?;

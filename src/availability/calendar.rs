@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use super::graphql::{all_known, practice, zone_of};
 use super::hours::stretches;
 use super::load::{self, Plan};
-use super::spans::{Span, instant, merged, total};
+use super::spans::{Span, instant, is_near, merged, total};
 use crate::appointment::entity::AppointmentStatus;
 use crate::appointment::input::AppointmentFilter;
 use crate::appointment::{entity as appointment, queries, rules};
@@ -156,6 +156,11 @@ pub async fn read(ctx: &Context<'_>, wanted: Wanted) -> Result<Calendar> {
 }
 
 fn check(wanted: &Wanted) -> Result<()> {
+    for (name, at) in [("from", wanted.from), ("to", wanted.to)] {
+        if !is_near(at) {
+            return Err(Error::invalid_argument(name, "This is too far away.").into());
+        }
+    }
     if wanted.to <= wanted.from {
         return Err(Error::invalid_argument("to", "The end must be after the start.").into());
     }

@@ -32,6 +32,8 @@ pub enum Obstacle {
     MaximumAdvance,
     /// The practitioner, or the service with this practitioner, has as many on that day as there may be.
     DailyLimit,
+    /// Nobody who can be booked is free then.
+    NobodyAvailable,
 }
 
 impl Obstacle {
@@ -43,6 +45,7 @@ impl Obstacle {
             Self::MinimumNotice => "This is too soon to be booked.",
             Self::MaximumAdvance => "This is too far ahead to be booked.",
             Self::DailyLimit => "No more can be booked on this day.",
+            Self::NobodyAvailable => "Nobody is available then.",
         }
     }
 }

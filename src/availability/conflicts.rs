@@ -98,27 +98,32 @@ pub struct Instead<'a> {
 }
 
 impl Instead<'_> {
-    /// The next times from the one that was wanted, or from now.
+    /// The next times from the one that was wanted on, or from now on.
     pub async fn times(&self, ctx: &Context<'_>) -> Result<Vec<AvailableSlot>> {
+        let wanted = self.request();
+        let from = wanted.range.start.max(ctx.app().clock.now().timestamp_micros());
+        Ok(find(ctx, self.service, &alternatives(&wanted, from)).await?.slots)
+    }
+
+    /// The search for exactly this time.
+    pub fn request(&self) -> Request {
         let span = Span::between(self.starts_at, self.ends_at);
         let shape = Shape {
             duration: span.end - span.start,
             ..Shape::minutes(0, self.buffers.0, self.buffers.1)
         };
-        let wanted = Request {
+        Request {
             practitioners: self.practitioner.into_iter().collect(),
             locations: self.location.into_iter().collect(),
             rooms: self.room.into_iter().collect(),
             patient: self.patient,
             shape,
-            range: span,
-            step_minutes: 15,
-            anyone: true,
-            limit: 10,
+            range: Span::new(span.start, span.start + 1),
+            step: 1,
+            anyone: false,
+            limit: 1,
             per_day: None,
             except: self.except,
-        };
-        let from = span.start.max(ctx.app().clock.now().timestamp_micros());
-        Ok(find(ctx, self.service, &alternatives(&wanted, from)).await?.slots)
+        }
     }
 }

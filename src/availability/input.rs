@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::query::Request;
 use super::search::Shape;
-use super::spans::Span;
+use super::spans::{MINUTE, Span, is_near};
 use crate::error::Result;
 use crate::graphql::input::Problems;
 use crate::id::{AppointmentId, LocationId, MembershipId, PatientId, RoomId, ServiceId};
@@ -52,6 +52,11 @@ impl AvailableSlotsInput {
         let duration = duration(&mut problems, self.duration_minutes, service);
         problems.range("stepMinutes", self.step_minutes, 5..=240);
         problems.range("limit", self.limit, 1..=500);
+        for (field, at) in [("from", self.from), ("to", self.to)] {
+            if !is_near(at) {
+                problems.add(field, "This is too far away.");
+            }
+        }
         if self.to <= self.from {
             problems.add("to", "The end must be after the start.");
         } else if self.to - self.from > Duration::days(MOST_DAYS) {
@@ -75,7 +80,7 @@ impl AvailableSlotsInput {
             patient: self.patient_id,
             shape: Shape::minutes(duration, buffers.0, buffers.1),
             range: Span::between(self.from, self.to),
-            step_minutes: self.step_minutes,
+            step: i64::from(self.step_minutes) * MINUTE,
             anyone: self.any_practitioner,
             limit: usize::try_from(self.limit).unwrap_or(1),
             per_day: None,

@@ -30,7 +30,8 @@ pub struct Request {
     pub shape: Shape,
     /// The first and the last instant at which an appointment may start; the last one is exclusive.
     pub range: Span,
-    pub step_minutes: i32,
+    /// Starts are multiples of this after local midnight, in microseconds.
+    pub step: i64,
     pub anyone: bool,
     pub limit: usize,
     pub per_day: Option<usize>,
@@ -128,7 +129,7 @@ pub async fn find(
     };
     let wish = Wish {
         locations: request.locations.clone(),
-        step: i64::from(request.step_minutes) * MINUTE,
+        step: request.step,
         anyone: request.anyone,
         limit: request.limit,
         per_day: request.per_day,
@@ -185,7 +186,7 @@ pub fn alternatives(wanted: &Request, from: i64) -> Request {
     let two_weeks = Duration::days(14).num_microseconds().unwrap_or(i64::MAX);
     Request {
         range: Span::new(from, from.saturating_add(two_weeks)),
-        step_minutes: 15,
+        step: 15 * MINUTE,
         anyone: true,
         limit: 10,
         per_day: Some(3),

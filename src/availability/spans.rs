@@ -54,6 +54,11 @@ pub fn instant(micros: i64) -> DateTime<Utc> {
     })
 }
 
+/// Whether an instant is in a time that anybody means: both engines store it, and no sum leaves the calendar.
+pub fn is_near(at: DateTime<Utc>) -> bool {
+    (1900..=2200).contains(&chrono::Datelike::year(&at))
+}
+
 /// Sorted, without empty ones, and with those that touch or overlap put together.
 pub fn merged(mut spans: Vec<Span>) -> Vec<Span> {
     spans.retain(|span| !span.is_empty());

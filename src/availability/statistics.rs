@@ -12,7 +12,7 @@ use super::graphql::{practice, zone_of};
 use super::hours::within;
 use super::load;
 use super::query::bookable;
-use super::spans::Span;
+use super::spans::{Span, is_near};
 use crate::appointment::entity::{AppointmentStatus, AppointmentType, Column, Entity};
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
@@ -222,6 +222,11 @@ pub async fn read(
 }
 
 fn check(from: DateTime<Utc>, to: DateTime<Utc>, filter: &StatisticsFilter) -> Result<()> {
+    for (name, at) in [("from", from), ("to", to)] {
+        if !is_near(at) {
+            return Err(Error::invalid_argument(name, "This is too far away.").into());
+        }
+    }
     if to <= from {
         return Err(Error::invalid_argument("to", "The end must be after the start.").into());
     }

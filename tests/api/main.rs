@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod availability;
 mod http;
 mod import;
 mod journal;
@@ -11,6 +12,7 @@ mod member;
 mod patient;
 mod roles;
 mod room;
+mod schedule;
 mod schema;
 mod service;
 mod sign_in;

@@ -14,6 +14,7 @@ use crate::appointment::input::{
 };
 use crate::appointment::queries::{self, FirstOfPatient, Wanted};
 use crate::appointment::{book, commands, status};
+use crate::availability::conflicts::Instead;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
@@ -21,6 +22,7 @@ use crate::graphql::guard::requires;
 use crate::graphql::join::{self, nodes_asked};
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::{AppointmentId, PatientId};
+use crate::service::entity::Model as Service;
 
 /// The order of a list of appointments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
@@ -90,8 +92,9 @@ pub struct AppointmentMutation;
 
 #[Object]
 impl AppointmentMutation {
-    /// Books an appointment. The database itself refuses a time that practitioner, room or patient do not
-    /// have; then the answer says what is in the way and nothing is booked.
+    /// Books an appointment inside the practitioner's working hours. The database itself refuses a time that
+    /// practitioner, room or patient do not have. When it cannot be booked, the answer says what is in the way and
+    /// when it could be instead.
     #[graphql(directive = requires::apply(Permission::BookAppointments))]
     async fn book_appointment(
         &self,
@@ -105,9 +108,24 @@ impl AppointmentMutation {
                 let appointment = reload(ctx, id).await?;
                 Ok(Some(BookAppointmentPayload::Booked(Box::new(AppointmentBooked { appointment }))))
             }
-            Err(Error::Occupied) => {
-                let wanted = wanted_by_booking(ctx, &input).await?;
-                Ok(Some(BookAppointmentPayload::Conflict(conflict(ctx, &wanted).await?)))
+            Err(error @ (Error::Occupied | Error::Unbookable(_))) => {
+                let service: Option<Service> = match input.service_id {
+                    Some(id) => ctx.call().load(id).await?.map(Into::into),
+                    None => None,
+                };
+                let ends_at = book::end_of(input.starts_at, input.ends_at, service.as_ref())?;
+                let wanted = Instead {
+                    service: service.as_ref(),
+                    practitioner: input.practitioner_id,
+                    patient: Some(input.patient_id),
+                    room: input.room_id,
+                    location: input.location_id,
+                    starts_at: input.starts_at,
+                    ends_at,
+                    buffers: book::buffers(service.as_ref()),
+                    except: None,
+                };
+                Ok(Some(BookAppointmentPayload::Conflict(conflict(ctx, &wanted, error).await?)))
             }
             Err(error) => Err(error.into()),
         }
@@ -127,10 +145,25 @@ impl AppointmentMutation {
                 let moved = AppointmentRescheduled { appointment };
                 Ok(Some(RescheduleAppointmentPayload::Rescheduled(Box::new(moved))))
             }
-            Err(Error::Occupied) => {
+            Err(error @ (Error::Occupied | Error::Unbookable(_))) => {
                 let before = reload(ctx, input.id).await?;
-                let wanted = wanted_by_move(&before, &input);
-                Ok(Some(RescheduleAppointmentPayload::Conflict(conflict(ctx, &wanted).await?)))
+                let service: Option<Service> = match before.service_id {
+                    Some(id) => ctx.call().load(id).await?.map(Into::into),
+                    None => None,
+                };
+                let to = book::Move::of(&before.clone().into(), &input);
+                let wanted = Instead {
+                    service: service.as_ref(),
+                    practitioner: Some(to.places.practitioner),
+                    patient: Some(before.patient_id),
+                    room: to.places.room,
+                    location: to.places.location,
+                    starts_at: to.starts_at,
+                    ends_at: to.ends_at.unwrap_or(to.starts_at + (before.ends_at - before.starts_at)),
+                    buffers: (before.buffer_before_minutes, before.buffer_after_minutes),
+                    except: Some(before.id),
+                };
+                Ok(Some(RescheduleAppointmentPayload::Conflict(conflict(ctx, &wanted, error).await?)))
             }
             Err(error) => Err(error.into()),
         }
@@ -229,44 +262,27 @@ async fn reload(ctx: &Context<'_>, id: AppointmentId) -> Result<ModelEx> {
     Ok(ctx.call().load(id).await?.ok_or(Error::NotFound)?)
 }
 
-async fn wanted_by_booking(ctx: &Context<'_>, input: &BookAppointmentInput) -> Result<Wanted> {
-    let service = match input.service_id {
-        Some(id) => ctx.call().load(id).await?,
-        None => None,
+/// Why nothing was booked: what is in the way as far as the caller may see it, and the next times.
+async fn conflict(ctx: &Context<'_>, wanted: &Instead<'_>, error: Error) -> Result<AppointmentConflict> {
+    let obstacles = if let Error::Unbookable(obstacles) = error { obstacles } else { Vec::new() };
+    let conflicts = in_the_way(ctx, wanted).await?;
+    Ok(AppointmentConflict { conflicts, obstacles, alternatives: wanted.times(ctx).await? })
+}
+
+/// Who and what is taken, with the appointments that the caller may see.
+pub async fn in_the_way(ctx: &Context<'_>, wanted: &Instead<'_>) -> Result<Vec<ResourceConflict>> {
+    let (call, actor, now) = (ctx.call(), ctx.actor()?, ctx.app().clock.now());
+    let wanted = Wanted {
+        starts_at: wanted.starts_at,
+        ends_at: wanted.ends_at,
+        before_minutes: wanted.buffers.0,
+        after_minutes: wanted.buffers.1,
+        practitioner: wanted.practitioner.map(|practitioner| practitioner.0),
+        patient: wanted.patient.map(|patient| patient.0),
+        room: wanted.room.map(|room| room.0),
+        except: wanted.except,
     };
-    let minutes = service.as_ref().map_or(0, |service| service.duration_minutes);
-    Ok(Wanted {
-        starts_at: input.starts_at,
-        ends_at: input.ends_at.unwrap_or(input.starts_at + chrono::Duration::minutes(minutes.into())),
-        before_minutes: service.as_ref().map_or(0, |service| service.buffer_before_minutes),
-        after_minutes: service.as_ref().map_or(0, |service| service.buffer_after_minutes),
-        practitioner: input.practitioner_id.0,
-        patient: input.patient_id.0,
-        room: input.room_id.map(|room| room.0),
-        except: None,
-    })
-}
-
-fn wanted_by_move(before: &ModelEx, input: &RescheduleAppointmentInput) -> Wanted {
-    let room = if input.room_id.is_undefined() { before.room_id } else { input.room_id.value().copied() };
-    Wanted {
-        starts_at: input.starts_at,
-        ends_at: input.ends_at.unwrap_or(input.starts_at + (before.ends_at - before.starts_at)),
-        before_minutes: before.buffer_before_minutes,
-        after_minutes: before.buffer_after_minutes,
-        practitioner: input.practitioner_id.unwrap_or(before.practitioner_id).0,
-        patient: before.patient_id.0,
-        room: room.map(|room| room.0),
-        except: Some(before.id),
-    }
-}
-
-/// x
-pub async fn in_the_way(_: &Context<'_>, _: &crate::availability::conflicts::Instead<'_>) -> Result<Vec<ResourceConflict>> { Ok(Vec::new()) }
-
-async fn conflict(ctx: &Context<'_>, wanted: &Wanted) -> Result<AppointmentConflict> {
-    let (call, actor) = (ctx.call(), ctx.actor()?);
-    let taken = queries::conflicts(&*call.tx().await?, &actor, wanted).await?;
+    let taken = queries::conflicts(&*call.tx().await?, &actor, &wanted, now).await?;
     let loads = taken.into_iter().map(|row| async move {
         let appointment = match row.appointment_id {
             Some(id) => call.load(id).await?,
@@ -279,8 +295,7 @@ async fn conflict(ctx: &Context<'_>, wanted: &Wanted) -> Result<AppointmentConfl
             appointment,
         })
     });
-    let conflicts: Result<Vec<_>> = futures::future::join_all(loads).await.into_iter().collect();
-    Ok(AppointmentConflict { conflicts: conflicts? })
+    futures::future::join_all(loads).await.into_iter().collect()
 }
 
 /// The appointments of one patient of a list: their first pages are read together, in one statement.
