@@ -13,6 +13,8 @@ use super::occupancy::ResourceKind;
 use super::queries::HistoryOf;
 use super::series;
 use crate::access::permission::Permission;
+use crate::availability::check::Obstacle;
+use crate::availability::graphql::AvailableSlot;
 use crate::graphql::context::{ContextExt, Field};
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
@@ -307,13 +309,18 @@ pub struct AppointmentBooked {
     pub appointment: ModelEx,
 }
 
-/// The time is taken; nothing was booked or moved.
+/// The time cannot be had; nothing was booked or moved.
 #[derive(SimpleObject)]
 pub struct AppointmentConflict {
-    /// What is in the way, by start.
+    /// Who and what is taken, by start. Empty when only `obstacles` are in the way.
     pub conflicts: Vec<ResourceConflict>,
     /// Whether it is a group session that has no seat left.
     pub session_full: bool,
+    /// Why the practitioner cannot be booked then, although nothing may be taken.
+    pub obstacles: Vec<Obstacle>,
+    /// The next times with the same practitioner (or anybody, when none was named), service and room, within two
+    /// weeks: at most ten, three a day.
+    pub alternatives: Vec<AvailableSlot>,
 }
 
 /// Somebody or something that is taken.

@@ -18,13 +18,14 @@ pub const TEXT: usize = 5_000;
 pub struct BookAppointmentInput {
     /// Who comes.
     pub patient_id: PatientId,
-    /// Who sees the patient: a bookable member.
-    pub practitioner_id: MembershipId,
+    /// Who sees the patient: a bookable member. Omitted: anybody who is free then, whoever has the fewest
+    /// appointments on that day.
+    pub practitioner_id: Option<MembershipId>,
     /// What is done. It gives the duration, the buffers and the type unless they are given here.
     pub service_id: Option<ServiceId>,
     /// Where it takes place.
     pub location_id: Option<LocationId>,
-    /// The room it takes up.
+    /// The room it takes up. Required where the service or the workspace says so.
     pub room_id: Option<RoomId>,
     /// When it starts.
     pub starts_at: DateTime<Utc>,
@@ -40,7 +41,8 @@ pub struct BookAppointmentInput {
     pub reason: Option<String>,
     /// Notes for the practitioner: at most 5,000 characters, stored encrypted.
     pub notes: Option<String>,
-    /// Books although somebody or something is taken, for this reason. Takes the permission `OVERRIDE_BOOKING`.
+    /// Books although somebody or something is taken, or outside working hours, notice and limits, for this reason.
+    /// Takes the permission `OVERRIDE_BOOKING`.
     pub override_reason: Option<String>,
     /// The slot that was held for it, by you. Practitioner, service, room and start must be those of the hold.
     pub hold_id: Option<AppointmentHoldId>,
@@ -67,7 +69,8 @@ pub struct RescheduleAppointmentInput {
     pub location_id: MaybeUndefined<LocationId>,
     /// Why, stored encrypted.
     pub reason: Option<String>,
-    /// Books although somebody or something is taken, for this reason. Takes the permission `OVERRIDE_BOOKING`.
+    /// Books although somebody or something is taken, or outside working hours, notice and limits, for this reason.
+    /// Takes the permission `OVERRIDE_BOOKING`.
     pub override_reason: Option<String>,
 }
 

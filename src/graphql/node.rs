@@ -12,8 +12,8 @@ use crate::appointment::{hold, series, waitlist};
 use crate::error::Error;
 use crate::id::{
     self, AppointmentHoldId, AppointmentId, AppointmentSeriesId, AuditEventId, AuthSessionId,
-    FamilyHistoryId, LocationId, MembershipId, PatientId, RoomId, ServiceId, TypedId, WaitlistEntryId,
-    WorkspaceId,
+    DoctorScheduleId, FamilyHistoryId, LocationId, MembershipId, PatientId, RoomId, ScheduleExceptionId,
+    ServiceId, TypedId, WaitlistEntryId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
@@ -21,6 +21,7 @@ use crate::member::entity as member;
 use crate::patient::entity as patient;
 use crate::patient::family_history;
 use crate::room::entity as room;
+use crate::schedule::{entity as schedule, exception};
 use crate::service::entity as service;
 use crate::workspace::entity as workspace;
 
@@ -41,6 +42,8 @@ pub enum Node {
     Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
+    WeeklySchedule(schedule::ModelEx),
+    ScheduleException(exception::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -120,6 +123,14 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
         FamilyHistoryId::PREFIX => {
             call.permits(Permission::ReadClinical)?;
             call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry)
+        }
+        DoctorScheduleId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
+            call.load(DoctorScheduleId(uuid)).await?.map(Node::WeeklySchedule)
+        }
+        ScheduleExceptionId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
+            call.load(ScheduleExceptionId(uuid)).await?.map(Node::ScheduleException)
         }
         AuditEventId::PREFIX => {
             call.permits(Permission::ReadAudit)?;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod availability;
 mod hold;
 mod http;
 mod import;
@@ -12,6 +13,7 @@ mod member;
 mod patient;
 mod roles;
 mod room;
+mod schedule;
 mod schema;
 mod series;
 mod service;
