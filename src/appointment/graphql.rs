@@ -300,6 +300,8 @@ impl HistoryEntry {
 pub struct AppointmentPayload {
     /// The appointment as it is now.
     pub appointment: ModelEx,
+    /// The other occurrences of its series that were changed with it.
+    pub others: Vec<ModelEx>,
 }
 
 /// The appointment is booked.
@@ -355,4 +357,6 @@ pub enum RescheduleAppointmentPayload {
 pub struct AppointmentRescheduled {
     /// The appointment as it is now.
     pub appointment: ModelEx,
+    /// The other occurrences of its series that were moved with it, or that became part of the new series.
+    pub others: Vec<ModelEx>,
 }

@@ -4,6 +4,7 @@ use async_graphql::{InputObject, MaybeUndefined};
 use chrono::{DateTime, Duration, Utc};
 
 use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType};
+use super::series::input::SeriesScope;
 use crate::error::Result;
 use crate::graphql::input::Problems;
 use crate::id::{AppointmentHoldId, AppointmentId, LocationId, MembershipId, PatientId, RoomId, ServiceId};
@@ -72,6 +73,9 @@ pub struct RescheduleAppointmentInput {
     /// Books although somebody or something is taken, or outside working hours, notice and limits, for this reason.
     /// Takes the permission `OVERRIDE_BOOKING`.
     pub override_reason: Option<String>,
+    /// Which occurrences of its series move with it, by as much on the wall clock. All of them or none.
+    #[graphql(default)]
+    pub scope: SeriesScope,
 }
 
 /// What to change about an appointment besides its time. What is omitted stays; null empties what may be empty.
@@ -109,6 +113,9 @@ pub struct CancelAppointmentInput {
     pub expected_version: i32,
     /// Why: at most 5,000 characters, stored encrypted.
     pub reason: Option<String>,
+    /// Which occurrences of its series are cancelled with it.
+    #[graphql(default)]
+    pub scope: SeriesScope,
 }
 
 /// A status put right after the fact.

@@ -112,7 +112,8 @@ pub async fn against(
     now: DateTime<Utc>,
 ) -> Result<Vec<Obstacle>> {
     let span = Span::between(wanted.starts_at, wanted.ends_at);
-    Ok(Judge::load(db, actor, wanted, span, now).await?.against(wanted))
+    let leaving = wanted.except.as_slice();
+    Ok(Judge::load(db, actor, wanted, span, (now, leaving)).await?.against(wanted))
 }
 
 /// What decides about the appointments of one practitioner in a span, however many they are.
@@ -126,19 +127,20 @@ pub struct Judge {
 }
 
 impl Judge {
+    /// `leaving` are appointments that are about to be elsewhere: they count towards no limit.
     pub async fn load(
         db: &impl ConnectionTrait,
         actor: &Actor,
         wanted: &Wanted<'_>,
         span: Span,
-        now: DateTime<Utc>,
+        (now, leaving): (DateTime<Utc>, &[AppointmentId]),
     ) -> Result<Self> {
         let eyes = &load::eyes(actor);
         let home = zone(&wanted.workspace.timezone);
         let ids = [wanted.practitioner.id];
         let plan = load::plan(db, eyes, &ids, span).await?;
         let limits = limits([wanted.practitioner], wanted.service);
-        let except = Except { appointment: wanted.except, hold: None };
+        let except = Except { appointments: leaving, hold: None };
         let clocks = plan.clocks(span, home);
         let mut full = load::full_days(db, eyes, &ids, &limits, &clocks, (span, now), except).await?;
         Ok(Self {

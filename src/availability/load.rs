@@ -230,8 +230,8 @@ impl Limits {
 
 /// What does not count towards a limit: what is being moved, or turned into an appointment.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Except {
-    pub appointment: Option<AppointmentId>,
+pub struct Except<'a> {
+    pub appointments: &'a [AppointmentId],
     pub hold: Option<AppointmentHoldId>,
 }
 
@@ -244,7 +244,7 @@ pub async fn full_days(
     limits: &Limits,
     clocks: &Clocks,
     (span, now): (Span, DateTime<Utc>),
-    except: Except,
+    except: Except<'_>,
 ) -> Result<HashMap<MembershipId, Vec<NaiveDate>>> {
     if limits.none() {
         return Ok(HashMap::new());
@@ -270,8 +270,8 @@ pub async fn full_days(
         .filter(
             appointment::Column::Status.is_not_in([AppointmentStatus::Cancelled, AppointmentStatus::NoShow]),
         );
-    if let Some(id) = except.appointment {
-        booked = booked.filter(appointment::Column::Id.ne(id));
+    if !except.appointments.is_empty() {
+        booked = booked.filter(appointment::Column::Id.is_not_in(except.appointments.iter().copied()));
     }
     let mut rows: Vec<Row> = booked.into_tuple().all(db).await?;
     let mut held = actor

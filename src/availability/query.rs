@@ -105,7 +105,7 @@ pub async fn find(
 
     let mut sessions = load::sessions(db, eyes, service, &ids, starts).await?;
     let limits = limits(&members, service);
-    let except = Except { appointment: request.except, hold: None };
+    let except = Except { appointments: request.except.as_slice(), hold: None };
     let mut full = load::full_days(db, eyes, &ids, &limits, &clocks, (starts, now), except).await?;
 
     let setting = Setting {

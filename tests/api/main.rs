@@ -3,6 +3,8 @@
 
 mod appointment;
 mod availability;
+mod course;
+mod group;
 mod hold;
 mod http;
 mod import;

@@ -14,7 +14,9 @@ use crate::appointment::input::{
 };
 use crate::appointment::occupy::Claim;
 use crate::appointment::queries::{self, FirstOfPatient, Wanted};
-use crate::appointment::{book, commands, status};
+use crate::appointment::series::edit::{self, Moved};
+use crate::appointment::series::input::SeriesScope;
+use crate::appointment::{book, commands, occupancy, status};
 use crate::availability::conflicts::Instead;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
@@ -132,7 +134,8 @@ impl AppointmentMutation {
         }
     }
 
-    /// Moves an appointment that is scheduled or confirmed to another time, practitioner, room or place.
+    /// Moves an appointment that is scheduled or confirmed to another time, practitioner, room or place; with a
+    /// `scope` also others of its series.
     #[graphql(directive = requires::apply(Permission::BookAppointments))]
     async fn reschedule_appointment(
         &self,
@@ -140,10 +143,13 @@ impl AppointmentMutation {
         #[graphql(desc = "Which one, and where to.")] input: RescheduleAppointmentInput,
     ) -> Result<Option<RescheduleAppointmentPayload>> {
         let actor = ctx.actor()?;
+        if input.scope != SeriesScope::This {
+            return Ok(Some(reschedule_series(ctx, &input).await?));
+        }
         match book::reschedule(ctx.app(), &actor, &input).await {
             Ok(()) => {
                 let appointment = reload(ctx, input.id).await?;
-                let moved = AppointmentRescheduled { appointment };
+                let moved = AppointmentRescheduled { appointment, others: Vec::new() };
                 Ok(Some(RescheduleAppointmentPayload::Rescheduled(Box::new(moved))))
             }
             Err(error @ (Error::Occupied | Error::Unbookable(_))) => {
@@ -221,15 +227,21 @@ impl AppointmentMutation {
         advance(ctx, &input, AppointmentStatus::NoShow).await
     }
 
-    /// Cancels an appointment that is not over. Its time is free again.
+    /// Cancels an appointment that is not over; with a `scope` also others of its series that have not begun. Its
+    /// time is free again, and offered to the waiting list.
     #[graphql(directive = requires::apply(Permission::BookAppointments))]
     async fn cancel_appointment(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which one, and why.")] input: CancelAppointmentInput,
     ) -> Result<Option<AppointmentPayload>> {
-        status::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
-        payload(ctx, input.id).await
+        if input.scope == SeriesScope::This {
+            status::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
+            return payload(ctx, input.id).await;
+        }
+        let cancelled = edit::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
+        let (appointment, others) = with_others(ctx, input.id, cancelled).await?;
+        Ok(Some(AppointmentPayload { appointment, others }))
     }
 
     /// Puts a status right after the fact: a completed appointment to no-show or cancelled (unless it has a
@@ -256,11 +268,42 @@ async fn advance(
 }
 
 async fn payload(ctx: &Context<'_>, id: AppointmentId) -> Result<Option<AppointmentPayload>> {
-    Ok(Some(AppointmentPayload { appointment: reload(ctx, id).await? }))
+    Ok(Some(AppointmentPayload { appointment: reload(ctx, id).await?, others: Vec::new() }))
 }
 
 async fn reload(ctx: &Context<'_>, id: AppointmentId) -> Result<ModelEx> {
     Ok(ctx.call().load(id).await?.ok_or(Error::NotFound)?)
+}
+
+async fn reschedule_series(
+    ctx: &Context<'_>,
+    input: &RescheduleAppointmentInput,
+) -> Result<RescheduleAppointmentPayload> {
+    match edit::reschedule(ctx.app(), &*ctx.actor()?, input).await? {
+        Moved::Done(moved) => {
+            let (appointment, others) = with_others(ctx, input.id, moved).await?;
+            let moved = AppointmentRescheduled { appointment, others };
+            Ok(RescheduleAppointmentPayload::Rescheduled(Box::new(moved)))
+        }
+        Moved::Taken { rows, full, obstacles } => {
+            let conflicts = resource_conflicts(ctx, rows).await?;
+            let alternatives = Vec::new();
+            let conflict = AppointmentConflict { conflicts, session_full: full, obstacles, alternatives };
+            Ok(RescheduleAppointmentPayload::Conflict(conflict))
+        }
+    }
+}
+
+/// The named appointment, and the others in their order.
+async fn with_others(
+    ctx: &Context<'_>,
+    id: AppointmentId,
+    all: Vec<AppointmentId>,
+) -> Result<(ModelEx, Vec<ModelEx>)> {
+    let loads = all.into_iter().filter(|other| *other != id).map(|other| reload(ctx, other));
+    let (appointment, others) =
+        futures::future::join(reload(ctx, id), futures::future::join_all(loads)).await;
+    Ok((appointment?, others.into_iter().collect::<Result<_>>()?))
 }
 
 /// Why nothing was booked: what is in the way as far as the caller may see it, and the next times.
@@ -288,7 +331,12 @@ pub async fn in_the_way(ctx: &Context<'_>, wanted: &Instead<'_>) -> Result<(Vec<
     let service = wanted.service.map(|service| service.id);
     let wanted = Wanted { claim, service, except: wanted.except };
     let taken = queries::conflicts(&*ctx.call().tx().await?, &*ctx.actor()?, &wanted, now).await?;
-    let loads = taken.rows.into_iter().map(|row| async move {
+    Ok((resource_conflicts(ctx, taken.rows).await?, taken.full))
+}
+
+/// What is taken, with the appointments that the caller may see.
+async fn resource_conflicts(ctx: &Context<'_>, rows: Vec<occupancy::Model>) -> Result<Vec<ResourceConflict>> {
+    let loads = rows.into_iter().map(|row| async move {
         let appointment = match row.appointment_id {
             Some(id) => ctx.call().load(id).await?,
             None => None,
@@ -300,8 +348,7 @@ pub async fn in_the_way(ctx: &Context<'_>, wanted: &Instead<'_>) -> Result<(Vec<
             appointment,
         })
     });
-    let conflicts: Result<Vec<_>> = futures::future::join_all(loads).await.into_iter().collect();
-    Ok((conflicts?, taken.full))
+    futures::future::join_all(loads).await.into_iter().collect()
 }
 
 /// The appointments of one patient of a list: their first pages are read together, in one statement.

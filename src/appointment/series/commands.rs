@@ -235,7 +235,7 @@ async fn judge(
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(occurrences) };
     let whole = InstantSpan::between(first.starts_at, last.ends_at);
     let wanted = ground.wanted(places, first.starts_at, first.ends_at);
-    let judge = Judge::load(&**unit, actor, &wanted, whole, unit.clock().now()).await?;
+    let judge = Judge::load(&**unit, actor, &wanted, whole, (unit.clock().now(), &[])).await?;
     for ((local, row), claim) in starts.iter().zip(rows).zip(&claims) {
         let problems = match check_time(unit, actor, &ground.workspace, row.starts_at, row.ends_at) {
             Ok(()) => {
