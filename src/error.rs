@@ -35,6 +35,9 @@ pub enum Error {
     /// An occupied resource refused the booking.
     #[error("occupied")]
     Occupied,
+    /// The practitioner cannot be booked at that time, although nothing is taken.
+    #[error("not bookable")]
+    Unbookable(Vec<crate::availability::check::Obstacle>),
     #[error("stale version, current is {current}")]
     StaleVersion { current: i32 },
     #[error("idempotency key reused")]

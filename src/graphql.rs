@@ -35,6 +35,8 @@ pub struct Query(
     crate::workspace::graphql::WorkspaceQuery,
     crate::member::graphql::MemberQuery,
     crate::service::graphql::ServiceQuery,
+    crate::schedule::graphql::ScheduleQuery,
+    crate::availability::graphql::AvailabilityQuery,
 );
 
 /// Everything that can be changed. Fields run one after the other, in the order of the document.
@@ -53,6 +55,7 @@ pub struct Mutation(
     crate::workspace::graphql::WorkspaceMutation,
     crate::member::graphql::MemberMutation,
     crate::service::graphql::ServiceMutation,
+    crate::schedule::graphql::ScheduleMutation,
     crate::fhir::graphql::FhirMutation,
 );
 

@@ -5,6 +5,7 @@ pub mod access;
 pub mod app;
 pub mod appointment;
 pub mod attachment;
+pub mod availability;
 pub mod care_plan;
 pub mod cli;
 pub mod clock;

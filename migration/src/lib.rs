@@ -21,6 +21,7 @@ mod m20261121_000057_consents;
 mod m20261121_000058_retention;
 mod m20261121_000059_audit_checkpoints;
 mod m20261121_000099_walls;
+mod m20261121_000100_daily_limits;
 mod m20261121_000110_shared_resources;
 mod m20261121_000111_holds_and_series;
 mod m20261121_000120_reminder_rules;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000058_retention::Migration),
             Box::new(m20261121_000059_audit_checkpoints::Migration),
             Box::new(m20261121_000099_walls::Migration),
+            Box::new(m20261121_000100_daily_limits::Migration),
             Box::new(m20261121_000110_shared_resources::Migration),
             Box::new(m20261121_000111_holds_and_series::Migration),
             Box::new(m20261121_000120_reminder_rules::Migration),

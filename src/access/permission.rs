@@ -20,6 +20,12 @@ pub enum Permission {
     ReadPractice,
     /// Create, change and archive services, locations and rooms.
     ManagePractice,
+    /// Change the own weekly schedule and own exceptions.
+    ManageOwnSchedule,
+    /// Change everybody's weekly schedules and exceptions, and when the practice is closed.
+    ManageSchedules,
+    /// See the practice's statistics: counts, rates and hours, nothing about a patient.
+    ReadReports,
     /// See appointments: times, people, places and status.
     ReadAppointments,
     /// Book, reschedule and cancel appointments.
@@ -73,7 +79,10 @@ impl Permission {
                 &[Owner, Admin, Doctor, Nurse, LabTech, Staff, Patient]
             }
             Self::BookAppointments => &[Owner, Admin, Doctor, Nurse, Staff, Patient],
-            Self::ManageAppointments | Self::WritePatients => &[Owner, Admin, Doctor, Nurse, Staff],
+            Self::ManageAppointments | Self::WritePatients | Self::ManageOwnSchedule | Self::ReadReports => {
+                &[Owner, Admin, Doctor, Nurse, Staff]
+            }
+            Self::ManageSchedules => &[Owner, Admin, Staff],
             Self::CorrectAppointments
             | Self::OverrideBooking
             | Self::BookInThePast

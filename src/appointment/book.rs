@@ -14,18 +14,21 @@ use super::history::{History, told};
 use super::input::{BookAppointmentInput, RescheduleAppointmentInput, check_texts, check_times};
 use super::places::{Places, bookable_patient, offered_service};
 use super::waitlist::offer::Opening;
-use super::{hold, occupy, rules, waitlist};
+use super::{hold, occupy, rules, seats, waitlist};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, IdempotencyKey, UnitOfWork};
+use crate::availability::check::{self, Wanted};
+use crate::availability::choose;
+use crate::availability::conflicts::Instead;
 use crate::crypto::keys::PatientCipher;
 use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
-use crate::id::{AppointmentId, PatientId, ServiceId};
+use crate::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId};
 use crate::service::entity::Model as Service;
 use crate::workspace::entity::Model as Workspace;
-use crate::{patient, service};
+use crate::{member, patient, service};
 
 /// What is to be booked.
 #[derive(Clone, Debug)]
@@ -47,15 +50,12 @@ pub struct Booking {
     pub override_reason: Option<String>,
 }
 
-impl From<&BookAppointmentInput> for Booking {
-    fn from(input: &BookAppointmentInput) -> Self {
+impl Booking {
+    /// What the input asks for, with this practitioner.
+    fn of(input: &BookAppointmentInput, practitioner: MembershipId) -> Self {
         Self {
             patient: input.patient_id,
-            places: Places {
-                practitioner: input.practitioner_id,
-                location: input.location_id,
-                room: input.room_id,
-            },
+            places: Places { practitioner, location: input.location_id, room: input.room_id },
             service: input.service_id,
             starts_at: input.starts_at,
             ends_at: input.ends_at,
@@ -81,24 +81,67 @@ pub async fn book(
     if input.notes.is_some() {
         actor.require(Permission::WriteClinical)?;
     }
-    let booking = &Booking::from(input);
+    if input.practitioner_id.is_none() && input.override_reason.is_some() {
+        return Err(Error::invalid("practitionerId", "An override says whose time it takes."));
+    }
 
     app.write_once(actor, key, move |unit| async move {
-        let booked = match input.hold_id {
-            Some(id) => Box::pin(hold::commands::confirm(app, &unit, actor, id, booking)).await?,
-            None => place(app, &unit, actor, booking).await?,
+        if let Some(id) = input.hold_id {
+            let held = hold::commands::own(&unit, actor, id).await?;
+            let booking = Booking::of(input, input.practitioner_id.unwrap_or(held.practitioner_id));
+            let booked = Box::pin(hold::commands::confirm(app, &unit, actor, &held, &booking)).await?;
+            return Ok(booked.id);
+        }
+        let practitioner = match input.practitioner_id {
+            Some(id) => id,
+            None => somebody(&unit, actor, input).await?,
         };
-        Ok(booked.id)
+        Ok(place(app, &unit, actor, &Booking::of(input, practitioner)).await?.id)
     })
     .await
 }
 
+/// The practitioner for a booking that names none.
+async fn somebody(unit: &UnitOfWork, actor: &Actor, input: &BookAppointmentInput) -> Result<MembershipId> {
+    let workspace = workspace_of(unit, actor).await?;
+    let service = match input.service_id {
+        Some(id) => Some(offered_service(unit, actor, id).await?),
+        None => None,
+    };
+    let service = service.as_ref();
+    let ends_at = end_of(input.starts_at, input.ends_at, service)?;
+    check_time(unit, actor, &workspace, input.starts_at, ends_at)?;
+    // Without the patient: that the patient is elsewhere is not a matter of who is free.
+    let wanted = Instead {
+        service,
+        practitioner: None,
+        patient: None,
+        room: None,
+        location: input.location_id,
+        starts_at: input.starts_at,
+        ends_at,
+        buffers: buffers(service),
+        except: None,
+    };
+    choose::anybody(unit, actor, &workspace, service, &wanted.request()).await
+}
+
+/// Minutes kept free before and after.
+pub fn buffers(service: Option<&Service>) -> (i32, i32) {
+    service.map_or((0, 0), |service| (service.buffer_before_minutes, service.buffer_after_minutes))
+}
+
 /// Makes an appointment in this unit of work, or fails with `Occupied`.
 pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Model> {
+    let mut booking = booking.clone();
+    if let (Some(service), None) = (booking.service, booking.places.room) {
+        booking.places.room = seats::room(unit, actor, &booking, service).await?;
+    }
+    let booking = &booking;
     let ground = Ground::of(app, unit, actor, booking).await?;
     let ends_at = ground.end_of(booking)?;
-    let slot = Slot { places: &booking.places, starts_at: booking.starts_at, ends_at };
-    slot.check(unit, actor, &ground.workspace, ground.service.as_ref()).await?;
+    let wanted = ground.wanted(&booking.places, booking.starts_at, ends_at);
+    check_slot(unit, actor, &wanted, booking.override_reason.is_some()).await?;
 
     let row = ground.row(unit, actor, booking, ends_at);
     let appointment = unit.insert(row.into_active_model().reset_all()).await?;
@@ -111,6 +154,9 @@ pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Bookin
 pub struct Ground {
     pub workspace: Workspace,
     pub service: Option<Service>,
+    pub practitioner: member::entity::Model,
+    /// Where it takes place: the place asked for, or else the room's.
+    pub location: Option<LocationId>,
     pub patient: patient::entity::Model,
     pub cipher: PatientCipher,
     /// The zone that the time is meant in.
@@ -124,18 +170,35 @@ impl Ground {
             Some(id) => Some(offered_service(unit, actor, id).await?),
             None => None,
         };
-        booking.places.require(unit, actor, &workspace, service.as_ref()).await?;
+        let (practitioner, location) =
+            booking.places.require(unit, actor, &workspace, service.as_ref()).await?;
         let patient = bookable_patient(unit, actor, booking.patient).await?;
         let timezone = booking.timezone.clone().unwrap_or_else(|| workspace.timezone.clone());
         if timezone.parse::<chrono_tz::Tz>().is_err() {
             return Err(Error::invalid("timezone", "This is not an IANA time zone."));
         }
         let cipher = app.keys.patient(&**unit, actor, patient.id, patient.key_version).await?;
-        Ok(Self { workspace, service, patient, cipher, timezone })
+        Ok(Self { workspace, service, practitioner, location, patient, cipher, timezone })
     }
 
     pub fn end_of(&self, booking: &Booking) -> Result<DateTime<Utc>> {
         end_of(booking.starts_at, booking.ends_at, self.service.as_ref())
+    }
+
+    /// What the rules of the practice are asked about.
+    pub fn wanted(&self, places: &Places, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> Wanted<'_> {
+        Wanted {
+            workspace: &self.workspace,
+            service: self.service.as_ref(),
+            practitioner: &self.practitioner,
+            patient: Some(self.patient.id),
+            room: places.room,
+            location: self.location,
+            starts_at,
+            ends_at,
+            buffers: buffers(self.service.as_ref()),
+            except: None,
+        }
     }
 
     /// The row of the appointment.
@@ -226,7 +289,7 @@ pub struct Move {
 }
 
 impl Move {
-    fn of(before: &Model, input: &RescheduleAppointmentInput) -> Self {
+    pub fn of(before: &Model, input: &RescheduleAppointmentInput) -> Self {
         Self {
             places: Places {
                 practitioner: input.practitioner_id.unwrap_or(before.practitioner_id),
@@ -248,7 +311,7 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
         Some(id) => Some(service::commands::require(unit, actor, id).await?),
         None => None,
     };
-    to.places.require(unit, actor, &workspace, service.as_ref()).await?;
+    let (practitioner, location) = to.places.require(unit, actor, &workspace, service.as_ref()).await?;
 
     if !rules::can_move(before.status) {
         return Err(Error::conflict("Only an appointment that is scheduled or confirmed can be moved."));
@@ -257,8 +320,19 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
         .ends_at
         .or_else(|| later(to.starts_at, before.ends_at - before.starts_at))
         .ok_or_else(|| Error::invalid("startsAt", "The start is too far away."))?;
-    let slot = Slot { places: &to.places, starts_at: to.starts_at, ends_at };
-    slot.check(unit, actor, &workspace, service.as_ref()).await?;
+    let wanted = Wanted {
+        workspace: &workspace,
+        service: service.as_ref(),
+        practitioner: &practitioner,
+        patient: Some(before.patient_id),
+        room: to.places.room,
+        location,
+        starts_at: to.starts_at,
+        ends_at,
+        buffers: (before.buffer_before_minutes, before.buffer_after_minutes),
+        except: Some(before.id),
+    };
+    check_slot(unit, actor, &wanted, to.override_reason.is_some()).await?;
 
     let mut row = before.clone().into_active_model();
     row.starts_at = Set(to.starts_at);
@@ -293,30 +367,33 @@ pub fn permit_override(actor: &Actor, reason: Option<&str>) -> Result<()> {
     problems.ok()
 }
 
-/// Where and when an appointment is to be.
-pub struct Slot<'a> {
-    pub places: &'a Places,
-    pub starts_at: DateTime<Utc>,
-    pub ends_at: DateTime<Utc>,
+/// Whether an appointment may be there and then: asked by every way to book, hold or move one, with the locks on
+/// what it takes up. An override is bound by the calendar only.
+pub async fn check_slot(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    wanted: &Wanted<'_>,
+    is_override: bool,
+) -> Result<()> {
+    check_time(unit, actor, wanted.workspace, wanted.starts_at, wanted.ends_at)?;
+    if is_override { Ok(()) } else { Box::pin(check::require(unit, actor, wanted)).await }
 }
 
-impl Slot<'_> {
-    /// Whether an appointment may be there at all, whoever else is: asked by every way to book, hold or move one.
-    pub async fn check(
-        &self,
-        unit: &UnitOfWork,
-        actor: &Actor,
-        workspace: &Workspace,
-        _service: Option<&Service>,
-    ) -> Result<()> {
-        let now = unit.clock().now();
-        let mut problems = Problems::default();
-        check_times(&mut problems, self.starts_at, self.ends_at, now);
-        if self.starts_at < now && !(workspace.allow_past_booking && actor.may(Permission::BookInThePast)) {
-            problems.add("startsAt", "The start is in the past.");
-        }
-        problems.ok()
+/// Whether anything can be booked at this time, by this member.
+pub fn check_time(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    workspace: &Workspace,
+    starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+) -> Result<()> {
+    let now = unit.clock().now();
+    let mut problems = Problems::default();
+    check_times(&mut problems, starts_at, ends_at, now);
+    if starts_at < now && !(workspace.allow_past_booking && actor.may(Permission::BookInThePast)) {
+        problems.add("startsAt", "The start is in the past.");
     }
+    problems.ok()
 }
 
 /// A sum that does not overflow, whatever instant a client sends.

@@ -13,6 +13,8 @@ use super::occupancy::ResourceKind;
 use super::queries::HistoryOf;
 use super::series;
 use crate::access::permission::Permission;
+use crate::availability::check::Obstacle;
+use crate::availability::graphql::AvailableSlot;
 use crate::graphql::context::{ContextExt, Field};
 use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
@@ -199,7 +201,7 @@ impl ModelEx {
     }
 
     /// The messages about it that wait or were sent, in the order in which they are due. For staff.
-    #[graphql(directive = requires::apply(Permission::ManageAppointments))]
+    #[graphql(directive = requires::apply(Permission::ManageAppointments), directive = list_size::apply(5))]
     async fn reminders(&self, ctx: &Context<'_>) -> Result<Option<Vec<reminder::entity::ModelEx>>> {
         Ok(ctx.call().load(RemindersOf(self.id)).await?)
     }
@@ -313,6 +315,9 @@ impl HistoryEntry {
 pub struct AppointmentPayload {
     /// The appointment as it is now.
     pub appointment: ModelEx,
+    /// The other occurrences of its series that were changed with it.
+    #[graphql(directive = list_size::apply(20))]
+    pub others: Vec<ModelEx>,
 }
 
 /// The appointment is booked.
@@ -322,14 +327,21 @@ pub struct AppointmentBooked {
     pub appointment: ModelEx,
 }
 
-/// The time is taken; nothing was booked or moved.
+/// The time cannot be had; nothing was booked or moved.
 #[derive(SimpleObject)]
 pub struct AppointmentConflict {
-    /// What is in the way, by start.
+    /// Who and what is taken, by start. Empty when only `obstacles` are in the way.
     #[graphql(directive = list_size::apply(10))]
     pub conflicts: Vec<ResourceConflict>,
     /// Whether it is a group session that has no seat left.
     pub session_full: bool,
+    /// Why the practitioner cannot be booked then, although nothing may be taken.
+    #[graphql(directive = list_size::apply(5))]
+    pub obstacles: Vec<Obstacle>,
+    /// The next times with the same practitioner (or anybody, when none was named), service and room, within two
+    /// weeks: at most ten, three a day.
+    #[graphql(directive = list_size::apply(5))]
+    pub alternatives: Vec<AvailableSlot>,
 }
 
 /// Somebody or something that is taken.
@@ -364,4 +376,7 @@ pub enum RescheduleAppointmentPayload {
 pub struct AppointmentRescheduled {
     /// The appointment as it is now.
     pub appointment: ModelEx,
+    /// The other occurrences of its series that were moved with it, or that became part of the new series.
+    #[graphql(directive = list_size::apply(20))]
+    pub others: Vec<ModelEx>,
 }

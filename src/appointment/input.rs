@@ -4,6 +4,7 @@ use async_graphql::{InputObject, MaybeUndefined};
 use chrono::{DateTime, Duration, Utc};
 
 use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType};
+use super::series::input::SeriesScope;
 use crate::error::Result;
 use crate::graphql::input::Problems;
 use crate::id::{AppointmentHoldId, AppointmentId, LocationId, MembershipId, PatientId, RoomId, ServiceId};
@@ -18,13 +19,14 @@ pub const TEXT: usize = 5_000;
 pub struct BookAppointmentInput {
     /// Who comes.
     pub patient_id: PatientId,
-    /// Who sees the patient: a bookable member.
-    pub practitioner_id: MembershipId,
+    /// Who sees the patient: a bookable member. Omitted: anybody who is free then, whoever has the fewest
+    /// appointments on that day.
+    pub practitioner_id: Option<MembershipId>,
     /// What is done. It gives the duration, the buffers and the type unless they are given here.
     pub service_id: Option<ServiceId>,
     /// Where it takes place.
     pub location_id: Option<LocationId>,
-    /// The room it takes up.
+    /// The room it takes up. Required where the service or the workspace says so.
     pub room_id: Option<RoomId>,
     /// When it starts.
     pub starts_at: DateTime<Utc>,
@@ -40,7 +42,8 @@ pub struct BookAppointmentInput {
     pub reason: Option<String>,
     /// Notes for the practitioner: at most 5,000 characters, stored encrypted.
     pub notes: Option<String>,
-    /// Books although somebody or something is taken, for this reason. Takes the permission `OVERRIDE_BOOKING`.
+    /// Books although somebody or something is taken, or outside working hours, notice and limits, for this reason.
+    /// Takes the permission `OVERRIDE_BOOKING`.
     pub override_reason: Option<String>,
     /// The slot that was held for it, by you. Practitioner, service, room and start must be those of the hold.
     pub hold_id: Option<AppointmentHoldId>,
@@ -67,8 +70,12 @@ pub struct RescheduleAppointmentInput {
     pub location_id: MaybeUndefined<LocationId>,
     /// Why, stored encrypted.
     pub reason: Option<String>,
-    /// Books although somebody or something is taken, for this reason. Takes the permission `OVERRIDE_BOOKING`.
+    /// Books although somebody or something is taken, or outside working hours, notice and limits, for this reason.
+    /// Takes the permission `OVERRIDE_BOOKING`.
     pub override_reason: Option<String>,
+    /// Which occurrences of its series move with it, by as much on the wall clock. All of them or none.
+    #[graphql(default)]
+    pub scope: SeriesScope,
 }
 
 /// What to change about an appointment besides its time. What is omitted stays; null empties what may be empty.
@@ -106,6 +113,9 @@ pub struct CancelAppointmentInput {
     pub expected_version: i32,
     /// Why: at most 5,000 characters, stored encrypted.
     pub reason: Option<String>,
+    /// Which occurrences of its series are cancelled with it.
+    #[graphql(default)]
+    pub scope: SeriesScope,
 }
 
 /// A status put right after the fact.

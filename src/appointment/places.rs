@@ -21,22 +21,24 @@ pub struct Places {
 }
 
 impl Places {
-    /// Checks that they exist in the workspace, can be booked and fit together.
+    /// Checks that they exist in the workspace, can be booked and fit together. Answers with the practitioner and
+    /// where it takes place: the place asked for, or else the room's.
     pub async fn require(
         &self,
         unit: &UnitOfWork,
         actor: &Actor,
         workspace: &Workspace,
         service: Option<&Service>,
-    ) -> Result<()> {
+    ) -> Result<(member::entity::Model, Option<LocationId>)> {
         let mut problems = Problems::default();
+        let mut place = self.location;
         let practitioner = actor
             .find::<member::entity::Entity>()
             .filter(member::entity::Column::Id.eq(self.practitioner))
             .lock(LockType::NoKeyUpdate)
             .one(&**unit)
             .await?;
-        match practitioner {
+        match &practitioner {
             None => problems.add("practitionerId", "Not found."),
             Some(member) if !(member.is_active && member.is_bookable) => {
                 problems.add("practitionerId", "This member cannot be booked.");
@@ -73,7 +75,7 @@ impl Places {
                     Some(room) if elsewhere(room.location_id, self.location) => {
                         problems.add("roomId", "This room is at another place.");
                     }
-                    Some(_) => {}
+                    Some(room) => place = place.or(room.location_id),
                 }
             }
             None if workspace.require_room || service.is_some_and(|service| service.requires_room) => {
@@ -81,7 +83,8 @@ impl Places {
             }
             None => {}
         }
-        problems.ok()
+        problems.ok()?;
+        Ok((practitioner.ok_or(Error::NotFound)?, place))
     }
 }
 

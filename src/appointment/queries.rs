@@ -201,7 +201,8 @@ pub struct Busy {
 
 impl Busy {
     /// What takes these resources up from the first span's start to the last one's end. An expired hold gives way,
-    /// so it is none of it.
+    /// so it is none of it; what was booked over something
+    /// else on purpose takes its time like anything else.
     pub async fn load(
         db: &impl ConnectionTrait,
         actor: &Actor,
@@ -215,16 +216,12 @@ impl Busy {
             return Ok(busy);
         };
         let resources: BTreeSet<uuid::Uuid> = spans.iter().map(|span| span.resource).collect();
-        let lasting = Condition::any()
-            .add(occupancy::Column::ExpiresAt.is_null())
-            .add(occupancy::Column::ExpiresAt.gt(now));
         busy.rows = actor
             .find::<occupancy::Entity>()
             .filter(occupancy::Column::ResourceId.is_in(resources))
             .filter(occupancy::Column::StartsAt.lt(to))
             .filter(occupancy::Column::EndsAt.gt(from))
-            .filter(occupancy::Column::Exclusive.eq(true))
-            .filter(lasting)
+            .filter(live(now))
             .order_by(occupancy::Column::StartsAt, Order::Asc)
             .all(db)
             .await?;
@@ -263,6 +260,11 @@ impl Busy {
         };
         Taken { rows: self.rows.iter().filter(meets).cloned().collect(), full }
     }
+}
+
+/// Occupancies of appointments, and of holds that have not expired.
+pub fn live(now: DateTime<Utc>) -> Condition {
+    Condition::any().add(occupancy::Column::ExpiresAt.is_null()).add(occupancy::Column::ExpiresAt.gt(now))
 }
 
 /// The equipment that a service takes up, in the order of its ids.

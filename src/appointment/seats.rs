@@ -4,15 +4,17 @@
 //! The count of seats and its limit are the session's row, changed in one statement, so the last seat is given
 //! once. When the last one leaves, the time is free again.
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 
+use super::book::Booking;
 use super::occupy::{Claim, Owner, rows_of};
 use super::{group, occupancy, seat};
 use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
 use crate::error::{Error, Result};
-use crate::id::{GroupSeatId, GroupSessionId};
+use crate::id::{GroupSeatId, GroupSessionId, MembershipId, RoomId, ServiceId};
 use crate::service::entity::Model as Service;
 
 /// Takes a seat in the session that the claim describes, or fails with `Occupied` when none is left.
@@ -23,7 +25,7 @@ pub async fn sit(
     claim: &Claim,
     service: &Service,
 ) -> Result<()> {
-    let session = match find(unit, actor, claim, service).await? {
+    let session = match find(unit, actor, (claim.practitioner, service.id, claim.starts_at)).await? {
         Some(session) if session.booked > 0 => {
             check_joins(&session, claim)?;
             session
@@ -93,18 +95,28 @@ pub async fn stand_up(unit: &UnitOfWork, actor: &Actor, owner: Owner) -> Result<
     Ok(())
 }
 
-/// The session of this practitioner, service and start.
-pub async fn find(
+/// The room of the session that a booking would join.
+pub async fn room(
     unit: &UnitOfWork,
     actor: &Actor,
-    claim: &Claim,
-    service: &Service,
+    booking: &Booking,
+    service: ServiceId,
+) -> Result<Option<RoomId>> {
+    let session = find(unit, actor, (booking.places.practitioner, service, booking.starts_at)).await?;
+    Ok(session.filter(|session| session.booked > 0).and_then(|session| session.room_id))
+}
+
+/// The session of this practitioner, service and start.
+async fn find(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    (practitioner, service, starts_at): (MembershipId, ServiceId, DateTime<Utc>),
 ) -> Result<Option<group::Model>> {
     Ok(actor
         .find::<group::Entity>()
-        .filter(group::Column::PractitionerId.eq(claim.practitioner))
-        .filter(group::Column::ServiceId.eq(service.id))
-        .filter(group::Column::StartsAt.eq(claim.starts_at))
+        .filter(group::Column::PractitionerId.eq(practitioner))
+        .filter(group::Column::ServiceId.eq(service))
+        .filter(group::Column::StartsAt.eq(starts_at))
         .one(&**unit)
         .await?)
 }

@@ -4,6 +4,7 @@
 //! from being booked over. Each remembers the start that the rule gave it, whatever becomes of it later.
 
 pub mod commands;
+pub mod edit;
 pub mod graphql;
 pub mod input;
 pub mod rule;

@@ -97,7 +97,7 @@ pub async fn correct(app: &App, actor: &Actor, input: &CorrectAppointmentStatusI
 }
 
 /// Writes the new status with what follows from it: the time taken or given back, the history, the journal.
-async fn change_status(
+pub async fn change_status(
     app: &App,
     unit: &UnitOfWork,
     actor: &Actor,

@@ -100,6 +100,10 @@ impl Error {
             ),
             E::Conflict(message) => (Code::Conflict, message.clone()),
             E::Occupied => (Code::Conflict, "The time is already taken.".into()),
+            E::Unbookable(obstacles) => {
+                let sentences: Vec<_> = obstacles.iter().map(|obstacle| obstacle.sentence()).collect();
+                (Code::Conflict, sentences.join(" "))
+            }
             E::StaleVersion { .. } => (
                 Code::StaleVersion,
                 "Somebody else changed this in the meantime. Load it again and repeat your change.".into(),

@@ -13,8 +13,8 @@ use crate::consent::entity as consent;
 use crate::error::Error;
 use crate::id::{
     self, AppointmentHoldId, AppointmentId, AppointmentSeriesId, AuditEventId, AuthSessionId, CalendarFeedId,
-    ConsentId, FamilyHistoryId, LocationId, MembershipId, PatientId, ReminderId, RoomId, ServiceId, TypedId,
-    WaitlistEntryId, WorkspaceId,
+    ConsentId, DoctorScheduleId, FamilyHistoryId, LocationId, MembershipId, PatientId, ReminderId, RoomId,
+    ScheduleExceptionId, ServiceId, TypedId, WaitlistEntryId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
@@ -23,6 +23,7 @@ use crate::patient::entity as patient;
 use crate::patient::family_history;
 use crate::reminder::{calendar_feed, entity as reminder};
 use crate::room::entity as room;
+use crate::schedule::{entity as schedule, exception};
 use crate::service::entity as service;
 use crate::workspace::entity as workspace;
 
@@ -46,6 +47,8 @@ pub enum Node {
     Reminder(reminder::ModelEx),
     CalendarFeed(calendar_feed::ModelEx),
     Consent(consent::ModelEx),
+    WeeklySchedule(schedule::ModelEx),
+    ScheduleException(exception::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -125,6 +128,14 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
         FamilyHistoryId::PREFIX => {
             call.permits(Permission::ReadClinical)?;
             call.load(FamilyHistoryId(uuid)).await?.map(Node::FamilyHistoryEntry)
+        }
+        DoctorScheduleId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
+            call.load(DoctorScheduleId(uuid)).await?.map(Node::WeeklySchedule)
+        }
+        ScheduleExceptionId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
+            call.load(ScheduleExceptionId(uuid)).await?.map(Node::ScheduleException)
         }
         AuditEventId::PREFIX => {
             call.permits(Permission::ReadAudit)?;

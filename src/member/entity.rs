@@ -53,6 +53,8 @@ pub struct Model {
     pub is_active: bool,
     /// Appointments can be made with this member.
     pub is_bookable: bool,
+    /// How many appointments this member may have on one day.
+    pub daily_limit: Option<i32>,
     /// The chart that belongs to a member with the role PATIENT.
     pub patient_id: Option<PatientId>,
     /// How the system that the member was imported from names it.

@@ -67,6 +67,12 @@ impl ModelEx {
         self.is_bookable
     }
 
+    /// How many appointments the member may have on one day of the practice. Null for no limit.
+    #[graphql(directive = requires::apply(Permission::ReadMembers))]
+    async fn daily_limit(&self) -> Option<i32> {
+        self.daily_limit
+    }
+
     /// Whether the member can sign in.
     async fn has_account(&self) -> bool {
         self.user_id.is_some()

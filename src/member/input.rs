@@ -26,6 +26,8 @@ pub struct AddMemberInput {
     /// Whether appointments can be made with the member.
     #[graphql(default = true)]
     pub is_bookable: bool,
+    /// How many appointments the member may have on one day of the practice: 1 to 500. Null for no limit.
+    pub daily_limit: Option<i32>,
     /// Makes a repetition of this request harmless: the same key answers with the same member.
     pub idempotency_key: Option<String>,
 }
@@ -48,6 +50,7 @@ impl AddMemberInput {
             color: Set(self.color.clone()),
             is_active: Set(true),
             is_bookable: Set(self.is_bookable),
+            daily_limit: Set(self.daily_limit),
             ..Default::default()
         })
     }
@@ -72,6 +75,8 @@ pub struct UpdateMemberInput {
     pub color: MaybeUndefined<String>,
     /// Whether appointments can be made with the member. Those already made stay.
     pub is_bookable: Option<bool>,
+    /// How many appointments the member may have on one day of the practice: 1 to 500. Null for no limit.
+    pub daily_limit: MaybeUndefined<i32>,
 }
 
 impl UpdateMemberInput {
@@ -83,6 +88,7 @@ impl UpdateMemberInput {
         patch(&mut row.specialization, &self.specialization);
         patch(&mut row.license_number, &self.license_number);
         patch(&mut row.color, &self.color);
+        patch(&mut row.daily_limit, &self.daily_limit);
         checked(row)
     }
 }
@@ -96,6 +102,9 @@ fn checked(row: ActiveModel) -> Result<ActiveModel> {
     problems.length("licenseNumber", text(&row.license_number), 100);
     if text(&row.color).is_some_and(|color| !is_color(color)) {
         problems.add("color", "Use #rrggbb.");
+    }
+    if let sea_orm::ActiveValue::Set(Some(limit)) = row.daily_limit {
+        problems.range("dailyLimit", limit, 1..=500);
     }
     if *row.role.as_ref() == Role::Patient && *row.is_bookable.as_ref() {
         problems.add("isBookable", "No appointments can be made with a patient.");

@@ -33,6 +33,8 @@ pub struct Model {
     pub min_notice_minutes: i32,
     /// How far ahead it can be booked at most.
     pub max_advance_days: i32,
+    /// How many a practitioner may have on one day.
+    pub daily_limit: Option<i32>,
     pub archived_at: Option<DateTimeUtc>,
     pub version: i32,
     pub created_at: DateTimeUtc,

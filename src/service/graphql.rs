@@ -79,9 +79,14 @@ impl ModelEx {
         self.min_notice_minutes
     }
 
-    /// How many days ahead it can be booked.
+    /// How many days ahead it can be booked: until the end of that day of the practice.
     async fn max_advance_days(&self) -> i32 {
         self.max_advance_days
+    }
+
+    /// How many of it a practitioner may have on one day of the practice. Null for no limit.
+    async fn daily_limit(&self) -> Option<i32> {
+        self.daily_limit
     }
 
     /// When it was archived. Null while it is offered.

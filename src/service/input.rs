@@ -42,6 +42,8 @@ pub struct CreateServiceInput {
     /// How many days ahead it can be booked.
     #[graphql(default = 365)]
     pub max_advance_days: i32,
+    /// How many of it a practitioner may have on one day of the practice: 1 to 500. Null for no limit.
+    pub daily_limit: Option<i32>,
     /// Makes a repetition of this request harmless: the same key answers with the same service.
     pub idempotency_key: Option<String>,
 }
@@ -64,6 +66,7 @@ impl CreateServiceInput {
             requires_room: Set(self.requires_room),
             min_notice_minutes: Set(self.min_notice_minutes),
             max_advance_days: Set(self.max_advance_days),
+            daily_limit: Set(self.daily_limit),
             archived_at: Set(None),
             ..Default::default()
         })
@@ -101,6 +104,8 @@ pub struct UpdateServiceInput {
     pub min_notice_minutes: Option<i32>,
     /// How many days ahead it can be booked.
     pub max_advance_days: Option<i32>,
+    /// How many of it a practitioner may have on one day of the practice: 1 to 500. Null for no limit.
+    pub daily_limit: MaybeUndefined<i32>,
 }
 
 impl UpdateServiceInput {
@@ -119,6 +124,7 @@ impl UpdateServiceInput {
         patch(&mut row.description, &self.description);
         patch(&mut row.price_minor, &self.price_minor.map_value(i64::from));
         patch(&mut row.color, &self.color);
+        patch(&mut row.daily_limit, &self.daily_limit);
         checked(row)
     }
 }
@@ -135,6 +141,9 @@ fn checked(row: ActiveModel) -> Result<ActiveModel> {
     problems.range("capacity", *row.capacity.as_ref(), 1..=500);
     problems.range("minNoticeMinutes", *row.min_notice_minutes.as_ref(), 0..=525_600);
     problems.range("maxAdvanceDays", *row.max_advance_days.as_ref(), 0..=3_650);
+    if let Some(limit) = *row.daily_limit.as_ref() {
+        problems.range("dailyLimit", limit, 1..=500);
+    }
     if row.price_minor.as_ref().is_some_and(|price| price < 0) {
         problems.add("priceMinor", "Must not be negative.");
     }

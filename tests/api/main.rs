@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod availability;
 mod calendar;
+mod course;
 mod events;
+mod group;
 mod hold;
 mod http;
 mod import;
@@ -15,6 +18,7 @@ mod patient;
 mod reminder;
 mod roles;
 mod room;
+mod schedule;
 mod schema;
 mod series;
 mod server;

@@ -9,7 +9,7 @@ use praxis::mail::{Mail, MailError, Mailer};
 use praxis::member::entity::Role;
 use praxis::reminder::worker::Worker;
 use serde_json::{Value as Json, json};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::support::app::{Client, TestApp};
 use crate::support::database::On;

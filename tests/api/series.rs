@@ -203,3 +203,202 @@ on_both_engines! {
         assert_eq!(each(&practice.book_series(&ada, input).await, "outcome"), ["BOOKED"; 2]);
     }
 }
+
+const MOVE: &str = "mutation($input: RescheduleAppointmentInput!) { rescheduleAppointment(input: $input) { __typename \
+    ... on AppointmentRescheduled { appointment { id version startsAt series { id rule startsAtLocal exceptionDates } } \
+        others { id startsAt } } \
+    ... on AppointmentConflict { obstacles conflicts { resource startsAt appointment { id } } } } }";
+const CANCEL: &str = "mutation($input: CancelAppointmentInput!) { cancelAppointment(input: $input) { appointment { status } \
+    others { id status } } }";
+const ALL: &str = "query($filter: AppointmentFilter) { appointments(first: 100, filter: $filter) { nodes { id version status \
+    startsAt endsAt seriesStartsAtLocal series { id rule startsAtLocal exceptionDates until } } } }";
+
+/// Ids and versions of the occurrences, by start.
+fn ids(booked: &Json) -> Vec<Json> {
+    let occurrences = booked["occurrences"].as_array().unwrap();
+    occurrences.iter().map(|one| one["appointment"]["id"].clone()).collect()
+}
+
+impl Practice {
+    async fn weekly(&self, count: usize) -> Vec<Json> {
+        // Tuesdays at nine in Berlin: 07:00 in UTC.
+        let rule = format!("FREQ=WEEKLY;BYDAY=TU;COUNT={count}");
+        ids(&self.book_series(&self.desk, self.series("2026-06-02T09:00", &rule)).await)
+    }
+
+    async fn occurrences(&self) -> Vec<Json> {
+        let filter = json!({ "filter": { "patientId": self.ada.to_string() } });
+        self.owner.ok(ALL, filter).await["appointments"]["nodes"].as_array().unwrap().clone()
+    }
+
+    async fn move_to(&self, id: &Json, version: i32, start: &str, scope: &str) -> Json {
+        let input = json!({ "id": id, "expectedVersion": version, "startsAt": start, "scope": scope });
+        self.desk.ok(MOVE, json!({ "input": input })).await["rescheduleAppointment"].clone()
+    }
+
+    async fn cancel_from(
+        &self,
+        client: &Client,
+        id: &Json,
+        version: i32,
+        scope: &str,
+    ) -> Result<Json, String> {
+        let input = json!({ "id": id, "expectedVersion": version, "scope": scope });
+        let answer = client.run(CANCEL, json!({ "input": input })).await;
+        if answer.errors.is_empty() {
+            Ok(answer.data["cancelAppointment"].clone())
+        } else {
+            Err(answer.code())
+        }
+    }
+}
+
+fn field(occurrences: &[Json], name: &str) -> Vec<String> {
+    occurrences.iter().map(|one| one[name].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+on_both_engines! {
+    async fn changing_one_occurrence_leaves_the_series_as_it_is(on: On) {
+        let practice = Practice::new(on).await;
+        let ids = practice.weekly(4).await;
+        let moved = practice.move_to(&ids[1], 1, "2026-06-10T12:00:00Z", "THIS").await;
+        assert_eq!(moved["others"], json!([]));
+        practice.step(&practice.desk, "confirmAppointment", &ids[2], 1).await.unwrap();
+        practice.step(&practice.desk, "cancelAppointment", &ids[3], 1).await.unwrap();
+
+        let all = practice.occurrences().await;
+        assert_eq!(field(&all, "status"), ["SCHEDULED", "SCHEDULED", "CONFIRMED", "CANCELLED"]);
+        assert_eq!(field(&all, "startsAt")[..3],
+            ["2026-06-02T07:00:00+00:00", "2026-06-10T12:00:00+00:00", "2026-06-16T07:00:00+00:00"]);
+        // The moved one remembers where the series had it.
+        assert_eq!(field(&all, "seriesStartsAtLocal")[1], "2026-06-09T09:00");
+        assert!(all.iter().all(|one| one["series"]["rule"] == "FREQ=WEEKLY;COUNT=4;BYDAY=TU"), "{all:?}");
+    }
+}
+
+on_both_engines! {
+    async fn this_and_following_move_by_as_much_and_the_series_splits(on: On) {
+        let practice = Practice::new(on).await;
+        let ids = practice.weekly(5).await;
+        // One that was moved alone keeps its own time, a cancelled one stays cancelled.
+        practice.move_to(&ids[3], 1, "2026-06-24T12:00:00Z", "THIS").await;
+        practice.step(&practice.desk, "cancelAppointment", &ids[4], 1).await.unwrap();
+
+        // From Tuesday at nine to Wednesday at half past ten, on the wall in Berlin.
+        let moved = practice.move_to(&ids[2], 1, "2026-06-17T08:30:00Z", "THIS_AND_FOLLOWING").await;
+
+        assert_eq!(moved["__typename"], "AppointmentRescheduled", "{moved}");
+        assert_eq!(moved["others"], json!([{ "id": ids[3], "startsAt": "2026-06-24T12:00:00+00:00" }]));
+        assert_eq!(moved["appointment"]["series"]["rule"], "FREQ=WEEKLY;COUNT=3;BYDAY=WE");
+        assert_eq!(moved["appointment"]["series"]["startsAtLocal"], "2026-06-17T10:30");
+        assert_eq!(moved["appointment"]["series"]["exceptionDates"], json!(["2026-07-01T10:30"]));
+        let all = practice.occurrences().await;
+        assert_eq!(field(&all, "startsAt"), ["2026-06-02T07:00:00+00:00", "2026-06-09T07:00:00+00:00",
+            "2026-06-17T08:30:00+00:00", "2026-06-24T12:00:00+00:00", "2026-06-30T07:00:00+00:00"]);
+        assert_eq!(field(&all, "seriesStartsAtLocal"), ["2026-06-02T09:00", "2026-06-09T09:00", "2026-06-17T10:30",
+            "2026-06-24T10:30", "2026-06-30T09:00"]);
+        assert_eq!(all[0]["series"]["rule"], "FREQ=WEEKLY;UNTIL=20260616T085900;BYDAY=TU");
+        assert_eq!(all[0]["series"]["id"], all[1]["series"]["id"]);
+        assert_ne!(all[1]["series"]["id"], all[2]["series"]["id"]);
+        // The old time is free, the new one is taken.
+        practice.booked(practice.bob, "2026-06-16T07:00:00Z").await;
+        let taken = practice.book(&practice.desk, practice.booking(practice.bob, "2026-06-17T08:45:00Z")).await;
+        assert_eq!(taken["conflicts"][0]["appointment"]["id"], ids[2]);
+    }
+}
+
+on_both_engines! {
+    async fn all_future_touches_nothing_that_has_begun(on: On) {
+        let practice = Practice::new(on).await;
+        let ids = practice.weekly(4).await;
+        // The first is over, the second is under way, by 10 June.
+        practice.app.app.clock.advance(std::time::Duration::from_secs(8 * 24 * 3_600));
+        practice.step(&practice.desk, "startAppointment", &ids[0], 1).await.unwrap();
+        practice.step(&practice.desk, "completeAppointment", &ids[0], 2).await.unwrap();
+        practice.step(&practice.desk, "startAppointment", &ids[1], 1).await.unwrap();
+
+        let moved = practice.move_to(&ids[3], 1, "2026-06-23T13:00:00Z", "ALL_FUTURE").await;
+
+        assert_eq!(moved["__typename"], "AppointmentRescheduled", "{moved}");
+        let all = practice.occurrences().await;
+        assert_eq!(field(&all, "startsAt"), ["2026-06-02T07:00:00+00:00", "2026-06-09T07:00:00+00:00",
+            "2026-06-16T13:00:00+00:00", "2026-06-23T13:00:00+00:00"]);
+        assert_eq!(field(&all, "status"), ["COMPLETED", "IN_PROGRESS", "SCHEDULED", "SCHEDULED"]);
+        // An hour on, by the next day: the first of the new series is moved again, as a whole.
+        let again = practice.move_to(&ids[2], 2, "2026-06-17T13:00:00Z", "ALL_FUTURE").await;
+        assert_eq!(again["appointment"]["series"]["startsAtLocal"], "2026-06-17T15:00");
+        let gone = practice.cancel_from(&practice.desk, &ids[3], 3, "ALL_FUTURE").await.unwrap();
+        assert_eq!(gone["others"], json!([{ "id": ids[2], "status": "CANCELLED" }]));
+        let all = practice.occurrences().await;
+        assert_eq!(field(&all, "status"), ["COMPLETED", "IN_PROGRESS", "CANCELLED", "CANCELLED"]);
+        let refused = practice.cancel_from(&practice.desk, &ids[1], 2, "ALL_FUTURE").await;
+        assert_eq!(refused, Err("CONFLICT".into()));
+    }
+}
+
+on_both_engines! {
+    async fn cancelling_from_here_on_ends_the_series_before(on: On) {
+        let practice = Practice::new(on).await;
+        let ids = practice.weekly(4).await;
+        let gone = practice.cancel_from(&practice.desk, &ids[2], 1, "THIS_AND_FOLLOWING").await.unwrap();
+        assert_eq!(gone["appointment"]["status"], "CANCELLED");
+        assert_eq!(gone["others"], json!([{ "id": ids[3], "status": "CANCELLED" }]));
+        let all = practice.occurrences().await;
+        assert_eq!(field(&all, "status"), ["SCHEDULED", "SCHEDULED", "CANCELLED", "CANCELLED"]);
+        assert_eq!(all[0]["series"]["rule"], "FREQ=WEEKLY;UNTIL=20260616T085900;BYDAY=TU");
+        assert_eq!(all[0]["series"]["until"], "2026-06-09T07:30:00+00:00");
+        practice.booked(practice.bob, "2026-06-23T07:00:00Z").await;
+
+        let alone = practice.booked(practice.bob, "2026-06-23T15:00:00Z").await;
+        assert_eq!(practice.cancel_from(&practice.desk, &alone, 1, "ALL_FUTURE").await, Err("BAD_USER_INPUT".into()));
+        let bob = practice.as_patient(practice.bob).await;
+        assert_eq!(practice.cancel_from(&bob, &ids[0], 1, "ALL_FUTURE").await, Err("NOT_FOUND".into()));
+        let ada = practice.as_patient(practice.ada).await;
+        practice.cancel_from(&ada, &ids[0], 1, "ALL_FUTURE").await.unwrap();
+    }
+}
+
+on_both_engines! {
+    async fn a_conflict_of_any_occurrence_keeps_all_of_them_where_they_are(on: On) {
+        let practice = Practice::new(on).await;
+        let ids = practice.weekly(4).await;
+        let other = practice.booked(practice.bob, "2026-06-23T13:15:00Z").await;
+        let before = practice.occurrences().await;
+
+        let refused = practice.move_to(&ids[1], 1, "2026-06-09T13:00:00Z", "THIS_AND_FOLLOWING").await;
+
+        assert_eq!(refused["__typename"], "AppointmentConflict");
+        assert_eq!(refused["conflicts"].as_array().unwrap().len(), 1);
+        assert_eq!(refused["conflicts"][0]["appointment"]["id"], other);
+        assert_eq!(practice.occurrences().await, before);
+        // A quarter of an hour later overlaps only themselves.
+        let moved = practice.move_to(&ids[1], 1, "2026-06-09T07:15:00Z", "THIS_AND_FOLLOWING").await;
+        assert_eq!(moved["__typename"], "AppointmentRescheduled", "{moved}");
+        let stale = json!({ "input": { "id": ids[1], "expectedVersion": 1, "startsAt": "2026-06-09T13:00:00Z",
+            "scope": "THIS_AND_FOLLOWING" } });
+        assert_eq!(practice.desk.code(MOVE, stale).await, "STALE_VERSION");
+    }
+}
+
+on_both_engines! {
+    async fn a_series_moved_by_a_day_follows_the_clocks_and_only_where_its_rule_can(on: On) {
+        let practice = Practice::new(on).await;
+        let daily = practice.series("2026-10-22T09:00", "FREQ=DAILY;COUNT=5");
+        let daily = ids(&practice.book_series(&practice.desk, daily).await);
+        // One day later each: the occurrence of the 24th goes to the 25th, when the clocks go back.
+        let moved = practice.move_to(&daily[1], 1, "2026-10-24T07:00:00Z", "THIS_AND_FOLLOWING").await;
+        assert_eq!(moved["__typename"], "AppointmentRescheduled", "{moved}");
+        let all = practice.occurrences().await;
+        assert_eq!(field(&all, "startsAt"), ["2026-10-22T07:00:00+00:00", "2026-10-24T07:00:00+00:00",
+            "2026-10-25T08:00:00+00:00", "2026-10-26T08:00:00+00:00", "2026-10-27T08:00:00+00:00"]);
+
+        let mut monthly = practice.series("2026-11-01T09:00", "FREQ=MONTHLY;BYMONTHDAY=1;COUNT=3");
+        monthly["patientId"] = practice.bob.to_string().into();
+        let monthly = ids(&practice.book_series(&practice.desk, monthly).await);
+        let to = |start: &str| json!({ "input": { "id": monthly[0], "expectedVersion": 1, "startsAt": start,
+            "scope": "ALL_FUTURE" } });
+        assert_eq!(practice.desk.code(MOVE, to("2026-11-02T08:00:00Z")).await, "BAD_USER_INPUT");
+        let later = practice.desk.ok(MOVE, to("2026-11-01T09:00:00Z")).await["rescheduleAppointment"].clone();
+        assert_eq!(later["appointment"]["series"]["startsAtLocal"], "2026-11-01T10:00");
+    }
+}

@@ -108,6 +108,7 @@ fn sample(sdl: &Sdl, name: &str, ty: &Type, below: &[&str]) -> Json {
         ("Float", _) => 1.5.into(),
         ("Boolean", _) => true.into(),
         ("DateTime", _) => "2026-06-03T09:00:00Z".into(),
+        ("LocalTime", name) => if name.contains("end") { "17:00" } else { "09:00" }.into(),
         ("NaiveDate" | "Date", _) => "1980-01-01".into(),
         ("String", "email") => "somebody@elsewhere.example".into(),
         ("String", "password" | "newPassword") => "correct horse battery staple".into(),

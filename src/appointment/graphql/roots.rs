@@ -1,7 +1,6 @@
 //! Appointments in the schema: queries and mutations.
 
 use async_graphql::{Context, Enum, Object};
-use chrono::{DateTime, Utc};
 
 use super::{
     AppointmentBooked, AppointmentConflict, AppointmentPayload, AppointmentRescheduled,
@@ -15,15 +14,18 @@ use crate::appointment::input::{
 };
 use crate::appointment::occupy::Claim;
 use crate::appointment::queries::{self, FirstOfPatient, Wanted};
+use crate::appointment::series::edit::{self, Moved};
+use crate::appointment::series::input::SeriesScope;
 use crate::appointment::{book, commands, occupancy, status};
+use crate::availability::conflicts::Instead;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{self, nodes_asked};
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
-use crate::id::{AppointmentId, MembershipId, PatientId, RoomId};
-use crate::service;
+use crate::id::{AppointmentId, MembershipId, PatientId};
+use crate::service::entity::Model as Service;
 
 /// The order of a list of appointments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
@@ -93,8 +95,9 @@ pub struct AppointmentMutation;
 
 #[Object]
 impl AppointmentMutation {
-    /// Books an appointment. The database itself refuses a time that practitioner, room or patient do not
-    /// have; then the answer says what is in the way and nothing is booked.
+    /// Books an appointment inside the practitioner's working hours. The database itself refuses a time that
+    /// practitioner, room or patient do not have. When it cannot be booked, the answer says what is in the way and
+    /// when it could be instead.
     #[graphql(directive = requires::apply(Permission::BookAppointments))]
     async fn book_appointment(
         &self,
@@ -108,15 +111,31 @@ impl AppointmentMutation {
                 let appointment = reload(ctx, id).await?;
                 Ok(Some(BookAppointmentPayload::Booked(Box::new(AppointmentBooked { appointment }))))
             }
-            Err(Error::Occupied) => {
-                let wanted = wanted_by_booking(ctx, &input).await?;
-                Ok(Some(BookAppointmentPayload::Conflict(conflict(ctx, &wanted).await?)))
+            Err(error @ (Error::Occupied | Error::Unbookable(_))) => {
+                let service: Option<Service> = match input.service_id {
+                    Some(id) => ctx.call().load(id).await?.map(Into::into),
+                    None => None,
+                };
+                let ends_at = book::end_of(input.starts_at, input.ends_at, service.as_ref())?;
+                let wanted = Instead {
+                    service: service.as_ref(),
+                    practitioner: input.practitioner_id,
+                    patient: Some(input.patient_id),
+                    room: input.room_id,
+                    location: input.location_id,
+                    starts_at: input.starts_at,
+                    ends_at,
+                    buffers: book::buffers(service.as_ref()),
+                    except: None,
+                };
+                Ok(Some(BookAppointmentPayload::Conflict(conflict(ctx, &wanted, error).await?)))
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Moves an appointment that is scheduled or confirmed to another time, practitioner, room or place.
+    /// Moves an appointment that is scheduled or confirmed to another time, practitioner, room or place; with a
+    /// `scope` also others of its series.
     #[graphql(directive = requires::apply(Permission::BookAppointments))]
     async fn reschedule_appointment(
         &self,
@@ -124,16 +143,34 @@ impl AppointmentMutation {
         #[graphql(desc = "Which one, and where to.")] input: RescheduleAppointmentInput,
     ) -> Result<Option<RescheduleAppointmentPayload>> {
         let actor = ctx.actor()?;
+        if input.scope != SeriesScope::This {
+            return Ok(Some(reschedule_series(ctx, &input).await?));
+        }
         match book::reschedule(ctx.app(), &actor, &input).await {
             Ok(()) => {
                 let appointment = reload(ctx, input.id).await?;
-                let moved = AppointmentRescheduled { appointment };
+                let moved = AppointmentRescheduled { appointment, others: Vec::new() };
                 Ok(Some(RescheduleAppointmentPayload::Rescheduled(Box::new(moved))))
             }
-            Err(Error::Occupied) => {
+            Err(error @ (Error::Occupied | Error::Unbookable(_))) => {
                 let before = reload(ctx, input.id).await?;
-                let wanted = wanted_by_move(&before, &input);
-                Ok(Some(RescheduleAppointmentPayload::Conflict(conflict(ctx, &wanted).await?)))
+                let service: Option<Service> = match before.service_id {
+                    Some(id) => ctx.call().load(id).await?.map(Into::into),
+                    None => None,
+                };
+                let to = book::Move::of(&before.clone().into(), &input);
+                let wanted = Instead {
+                    service: service.as_ref(),
+                    practitioner: Some(to.places.practitioner),
+                    patient: Some(before.patient_id),
+                    room: to.places.room,
+                    location: to.places.location,
+                    starts_at: to.starts_at,
+                    ends_at: to.ends_at.unwrap_or(to.starts_at + (before.ends_at - before.starts_at)),
+                    buffers: (before.buffer_before_minutes, before.buffer_after_minutes),
+                    except: Some(before.id),
+                };
+                Ok(Some(RescheduleAppointmentPayload::Conflict(conflict(ctx, &wanted, error).await?)))
             }
             Err(error) => Err(error.into()),
         }
@@ -190,15 +227,21 @@ impl AppointmentMutation {
         advance(ctx, &input, AppointmentStatus::NoShow).await
     }
 
-    /// Cancels an appointment that is not over. Its time is free again.
+    /// Cancels an appointment that is not over; with a `scope` also others of its series that have not begun. Its
+    /// time is free again, and offered to the waiting list.
     #[graphql(directive = requires::apply(Permission::BookAppointments))]
     async fn cancel_appointment(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which one, and why.")] input: CancelAppointmentInput,
     ) -> Result<Option<AppointmentPayload>> {
-        status::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
-        payload(ctx, input.id).await
+        if input.scope == SeriesScope::This {
+            status::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
+            return payload(ctx, input.id).await;
+        }
+        let cancelled = edit::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
+        let (appointment, others) = with_others(ctx, input.id, cancelled).await?;
+        Ok(Some(AppointmentPayload { appointment, others }))
     }
 
     /// Puts a status right after the fact: a completed appointment to no-show or cancelled (unless it has a
@@ -225,77 +268,74 @@ async fn advance(
 }
 
 async fn payload(ctx: &Context<'_>, id: AppointmentId) -> Result<Option<AppointmentPayload>> {
-    Ok(Some(AppointmentPayload { appointment: reload(ctx, id).await? }))
+    Ok(Some(AppointmentPayload { appointment: reload(ctx, id).await?, others: Vec::new() }))
 }
 
 async fn reload(ctx: &Context<'_>, id: AppointmentId) -> Result<ModelEx> {
     Ok(ctx.call().load(id).await?.ok_or(Error::NotFound)?)
 }
 
-async fn wanted_by_booking(ctx: &Context<'_>, input: &BookAppointmentInput) -> Result<Wanted> {
-    let service = match input.service_id {
-        Some(id) => ctx.call().load(id).await?,
-        None => None,
-    };
-    Ok(wanted(
-        service.as_ref(),
-        (input.practitioner_id, input.room_id, Some(input.patient_id)),
-        (input.starts_at, input.ends_at),
-    ))
-}
-
-/// What a booking of these would take up.
-pub fn wanted(
-    service: Option<&service::entity::ModelEx>,
-    (practitioner, room, patient): (MembershipId, Option<RoomId>, Option<PatientId>),
-    (starts_at, ends_at): (DateTime<Utc>, Option<DateTime<Utc>>),
-) -> Wanted {
-    let minutes = service.map_or(0, |service| service.duration_minutes);
-    let claim = Claim {
-        practitioner,
-        room,
-        equipment: Vec::new(),
-        patient,
-        starts_at,
-        ends_at: ends_at.unwrap_or(starts_at + chrono::Duration::minutes(minutes.into())),
-        before_minutes: service.map_or(0, |service| service.buffer_before_minutes),
-        after_minutes: service.map_or(0, |service| service.buffer_after_minutes),
-        exclusive: true,
-    };
-    Wanted { claim, service: service.map(|service| service.id), except: None }
-}
-
-fn wanted_by_move(before: &ModelEx, input: &RescheduleAppointmentInput) -> Wanted {
-    let room = if input.room_id.is_undefined() { before.room_id } else { input.room_id.value().copied() };
-    let claim = Claim {
-        practitioner: input.practitioner_id.unwrap_or(before.practitioner_id),
-        room,
-        equipment: Vec::new(),
-        patient: Some(before.patient_id),
-        starts_at: input.starts_at,
-        ends_at: input.ends_at.unwrap_or(input.starts_at + (before.ends_at - before.starts_at)),
-        before_minutes: before.buffer_before_minutes,
-        after_minutes: before.buffer_after_minutes,
-        exclusive: true,
-    };
-    Wanted { claim, service: before.service_id, except: Some(before.id) }
-}
-
-/// What is in the way, as far as the caller may see it.
-pub async fn conflict(ctx: &Context<'_>, wanted: &Wanted) -> Result<AppointmentConflict> {
-    let now = ctx.app().clock.now();
-    let taken = queries::conflicts(&*ctx.call().tx().await?, &*ctx.actor()?, wanted, now).await?;
-    Ok(AppointmentConflict {
-        session_full: taken.full,
-        conflicts: resource_conflicts(ctx, taken.rows).await?,
-    })
-}
-
-/// These rows, as far as the caller may see what they belong to.
-pub async fn resource_conflicts(
+async fn reschedule_series(
     ctx: &Context<'_>,
-    rows: Vec<occupancy::Model>,
-) -> Result<Vec<ResourceConflict>> {
+    input: &RescheduleAppointmentInput,
+) -> Result<RescheduleAppointmentPayload> {
+    match edit::reschedule(ctx.app(), &*ctx.actor()?, input).await? {
+        Moved::Done(moved) => {
+            let (appointment, others) = with_others(ctx, input.id, moved).await?;
+            let moved = AppointmentRescheduled { appointment, others };
+            Ok(RescheduleAppointmentPayload::Rescheduled(Box::new(moved)))
+        }
+        Moved::Taken { rows, full, obstacles } => {
+            let conflicts = resource_conflicts(ctx, rows).await?;
+            let alternatives = Vec::new();
+            let conflict = AppointmentConflict { conflicts, session_full: full, obstacles, alternatives };
+            Ok(RescheduleAppointmentPayload::Conflict(conflict))
+        }
+    }
+}
+
+/// The named appointment, and the others in their order.
+async fn with_others(
+    ctx: &Context<'_>,
+    id: AppointmentId,
+    all: Vec<AppointmentId>,
+) -> Result<(ModelEx, Vec<ModelEx>)> {
+    let loads = all.into_iter().filter(|other| *other != id).map(|other| reload(ctx, other));
+    let (appointment, others) =
+        futures::future::join(reload(ctx, id), futures::future::join_all(loads)).await;
+    Ok((appointment?, others.into_iter().collect::<Result<_>>()?))
+}
+
+/// Why nothing was booked: what is in the way as far as the caller may see it, and the next times.
+pub async fn conflict(ctx: &Context<'_>, wanted: &Instead<'_>, error: Error) -> Result<AppointmentConflict> {
+    let obstacles = if let Error::Unbookable(obstacles) = error { obstacles } else { Vec::new() };
+    let (conflicts, session_full) = in_the_way(ctx, wanted).await?;
+    Ok(AppointmentConflict { conflicts, session_full, obstacles, alternatives: wanted.times(ctx).await? })
+}
+
+/// Who and what is taken, with the appointments that the caller may see, and whether it is a full group session.
+pub async fn in_the_way(ctx: &Context<'_>, wanted: &Instead<'_>) -> Result<(Vec<ResourceConflict>, bool)> {
+    let now = ctx.app().clock.now();
+    let claim = Claim {
+        // Nobody's id, which nothing takes up, when anybody would do.
+        practitioner: wanted.practitioner.unwrap_or(MembershipId(uuid::Uuid::nil())),
+        room: wanted.room,
+        equipment: Vec::new(),
+        patient: wanted.patient,
+        starts_at: wanted.starts_at,
+        ends_at: wanted.ends_at,
+        before_minutes: wanted.buffers.0,
+        after_minutes: wanted.buffers.1,
+        exclusive: true,
+    };
+    let service = wanted.service.map(|service| service.id);
+    let wanted = Wanted { claim, service, except: wanted.except };
+    let taken = queries::conflicts(&*ctx.call().tx().await?, &*ctx.actor()?, &wanted, now).await?;
+    Ok((resource_conflicts(ctx, taken.rows).await?, taken.full))
+}
+
+/// What is taken, with the appointments that the caller may see.
+async fn resource_conflicts(ctx: &Context<'_>, rows: Vec<occupancy::Model>) -> Result<Vec<ResourceConflict>> {
     let loads = rows.into_iter().map(|row| async move {
         let appointment = match row.appointment_id {
             Some(id) => ctx.call().load(id).await?,

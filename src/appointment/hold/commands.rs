@@ -16,11 +16,12 @@ use super::{ActiveModel, Column, Entity, Model};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, IdempotencyKey, UnitOfWork};
-use crate::appointment::book::{Booking, Ground, Slot, end_of};
+use crate::appointment::book::{Booking, Ground, buffers, check_slot, end_of};
 use crate::appointment::commands::workspace_of;
 use crate::appointment::occupy::{self, Claim, Owner, Span};
 use crate::appointment::places::{Places, bookable_patient, offered_service};
 use crate::appointment::{entity, occupancy, seat, waitlist};
+use crate::availability::check::Wanted;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
 use crate::id::{AppointmentHoldId, MembershipId, PatientId, ServiceId};
@@ -90,13 +91,25 @@ pub async fn place(unit: &UnitOfWork, actor: &Actor, wish: &Wish) -> Result<Mode
         None => None,
     };
     let service = service.as_ref();
-    wish.places.require(unit, actor, &workspace, service).await?;
+    let (practitioner, location) = wish.places.require(unit, actor, &workspace, service).await?;
     if let Some(patient) = wish.patient {
         bookable_patient(unit, actor, patient).await?;
     }
     let ends_at = end_of(wish.starts_at, wish.ends_at, service)?;
-    let slot = Slot { places: &wish.places, starts_at: wish.starts_at, ends_at };
-    slot.check(unit, actor, &workspace, service).await?;
+    let wanted = Wanted {
+        workspace: &workspace,
+        service,
+        practitioner: &practitioner,
+        patient: wish.patient,
+        room: wish.places.room,
+        location,
+        starts_at: wish.starts_at,
+        ends_at,
+        buffers: buffers(service),
+        except: None,
+    };
+    // What the waiting list is offered was somebody's appointment.
+    check_slot(unit, actor, &wanted, wish.for_waitlist).await?;
 
     let held = unit
         .insert(ActiveModel {
@@ -152,19 +165,23 @@ pub async fn release(app: &App, actor: &Actor, id: AppointmentHoldId) -> Result<
     .await
 }
 
+/// The hold that this member may book with.
+pub async fn own(unit: &UnitOfWork, actor: &Actor, id: AppointmentHoldId) -> Result<Model> {
+    match require(unit, actor, id).await {
+        Ok(held) if !held.for_waitlist && is_own(actor, &held) => Ok(held),
+        Ok(_) | Err(Error::NotFound) => Err(Error::invalid("holdId", "Not found.")),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes the appointment that the slot was held for.
 pub async fn confirm(
     app: &App,
     unit: &UnitOfWork,
     actor: &Actor,
-    id: AppointmentHoldId,
+    held: &Model,
     booking: &Booking,
 ) -> Result<entity::Model> {
-    let held = match require(unit, actor, id).await {
-        Ok(held) if !held.for_waitlist && is_own(actor, &held) => held,
-        Ok(_) | Err(Error::NotFound) => return Err(Error::invalid("holdId", "Not found.")),
-        Err(error) => return Err(error),
-    };
     let mut problems = Problems::default();
     let same = [
         ("practitionerId", held.practitioner_id == booking.places.practitioner),
@@ -178,7 +195,7 @@ pub async fn confirm(
         problems.add(field, "The slot was held otherwise.");
     }
     problems.ok()?;
-    redeem(app, unit, actor, &held, booking).await
+    redeem(app, unit, actor, held, booking).await
 }
 
 /// Turns a hold into the appointment: what it has taken up goes over in this transaction.

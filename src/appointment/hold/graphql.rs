@@ -10,8 +10,10 @@ use super::commands;
 use super::input::{HoldSlotInput, ReleaseHoldInput};
 use super::{Column, Entity, ModelEx};
 use crate::access::permission::Permission;
+use crate::appointment::book;
 use crate::appointment::graphql::AppointmentConflict;
-use crate::appointment::graphql::roots::{conflict, wanted};
+use crate::appointment::graphql::roots::conflict;
+use crate::availability::conflicts::Instead;
 use crate::error::Error;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::{Call, ContextExt};
@@ -136,14 +138,23 @@ impl HoldMutation {
                 let hold = reload(ctx, id).await?;
                 Ok(Some(HoldSlotPayload::Held(Box::new(SlotHeld { hold }))))
             }
-            Err(Error::Occupied) => {
-                let service = match input.service_id {
-                    Some(id) => ctx.call().load(id).await?,
+            Err(error @ (Error::Occupied | Error::Unbookable(_))) => {
+                let service: Option<service::entity::Model> = match input.service_id {
+                    Some(id) => ctx.call().load(id).await?.map(Into::into),
                     None => None,
                 };
-                let who = (input.practitioner_id, input.room_id, input.patient_id.or(actor.patient));
-                let wanted = wanted(service.as_ref(), who, (input.starts_at, input.ends_at));
-                Ok(Some(HoldSlotPayload::Conflict(conflict(ctx, &wanted).await?)))
+                let wanted = Instead {
+                    service: service.as_ref(),
+                    practitioner: Some(input.practitioner_id),
+                    patient: input.patient_id.or(actor.patient),
+                    room: input.room_id,
+                    location: input.location_id,
+                    starts_at: input.starts_at,
+                    ends_at: book::end_of(input.starts_at, input.ends_at, service.as_ref())?,
+                    buffers: book::buffers(service.as_ref()),
+                    except: None,
+                };
+                Ok(Some(HoldSlotPayload::Conflict(conflict(ctx, &wanted, error).await?)))
             }
             Err(error) => Err(error.into()),
         }

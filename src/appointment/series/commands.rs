@@ -11,7 +11,7 @@ use super::{ActiveModel, zone};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, IdempotencyKey, UnitOfWork};
-use crate::appointment::book::{Booking, Ground, Slot};
+use crate::appointment::book::{Booking, Ground, check_time};
 use crate::appointment::commands::workspace_of;
 use crate::appointment::entity::{AppointmentPriority, Model};
 use crate::appointment::event::AppointmentEventKind;
@@ -22,6 +22,8 @@ use crate::appointment::occupancy::ResourceKind;
 use crate::appointment::occupy::{self, Claim, Owner, Span};
 use crate::appointment::places::Places;
 use crate::appointment::queries::{self, Busy, Taken};
+use crate::availability::check::Judge;
+use crate::availability::spans::Span as InstantSpan;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
 use crate::id::{AppointmentId, AppointmentSeriesId};
@@ -231,10 +233,16 @@ async fn judge(
     let house = Actor::system(actor.workspace, "series");
     let busy = Busy::load(&**unit, &house, &spans, unit.clock().now()).await?;
     let mut occurrences = Vec::with_capacity(rows.len());
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(occurrences) };
+    let whole = InstantSpan::between(first.starts_at, last.ends_at);
+    let wanted = ground.wanted(places, first.starts_at, first.ends_at);
+    let judge = Judge::load(&**unit, actor, &wanted, whole, (unit.clock().now(), &[])).await?;
     for ((local, row), claim) in starts.iter().zip(rows).zip(&claims) {
-        let slot = Slot { places, starts_at: row.starts_at, ends_at: row.ends_at };
-        let problems = match slot.check(unit, actor, &ground.workspace, service).await {
-            Ok(()) => Vec::new(),
+        let problems = match check_time(unit, actor, &ground.workspace, row.starts_at, row.ends_at) {
+            Ok(()) => {
+                let found = judge.against(&ground.wanted(places, row.starts_at, row.ends_at));
+                found.into_iter().map(|obstacle| obstacle.sentence().to_owned()).collect()
+            }
             Err(Error::Invalid(problems)) => problems.into_iter().map(|problem| problem.message).collect(),
             Err(error) => return Err(error),
         };

@@ -165,6 +165,15 @@ impl Rule {
         Ok(found)
     }
 
+    /// Turns the weekdays of the rule by so many days.
+    pub fn turn_weekdays(&mut self, days: i64) {
+        for wanted in &mut self.by_day {
+            for _ in 0..days.rem_euclid(7) {
+                wanted.weekday = wanted.weekday.succ();
+            }
+        }
+    }
+
     /// The first day and all days of the n-th day, week, month or year of the rule.
     fn period(&self, first: NaiveDate, n: u64) -> Option<(NaiveDate, Vec<NaiveDate>)> {
         let n = n.checked_mul(self.interval.into())?;

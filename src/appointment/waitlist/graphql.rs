@@ -205,7 +205,8 @@ impl WaitlistMutation {
         let key = ctx.idempotency(input.idempotency_key.as_deref())?;
         let id = commands::accept(ctx.app(), &*ctx.actor()?, key.as_ref(), &input).await?;
         let appointment: Option<appointment::ModelEx> = ctx.call().load(id).await?;
-        Ok(Some(AppointmentPayload { appointment: appointment.ok_or(Error::NotFound)? }))
+        let appointment = appointment.ok_or(Error::NotFound)?;
+        Ok(Some(AppointmentPayload { appointment, others: Vec::new() }))
     }
 
     /// Lets the slot that is held for a patient of the waiting list go to the next one. The patient waits on.

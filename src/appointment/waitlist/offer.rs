@@ -13,6 +13,7 @@ use crate::appointment::occupy::Claim;
 use crate::appointment::places::{Places, bookable_patient, offered_service};
 use crate::appointment::queries::{self, Wanted};
 use crate::appointment::{entity, hold};
+use crate::availability::check::{self, Obstacle};
 use crate::error::{Error, Result};
 use crate::id::{AppointmentHoldId, PatientId, ServiceId, WorkspaceId};
 use crate::journal::entity::AuditKind;
@@ -94,21 +95,36 @@ async fn candidates(unit: &UnitOfWork, house: &Actor, opening: &Opening) -> Resu
         .await?)
 }
 
-/// Whether practitioner, room and service can still be booked. Locks them.
+/// Whether practitioner, room and service can still be booked then, be it at short notice. Locks them.
 async fn stands(unit: &UnitOfWork, house: &Actor, opening: &Opening) -> Result<bool> {
-    let workspace = workspace_of(unit, house).await?;
+    let (workspace, claim) = (workspace_of(unit, house).await?, &opening.claim);
     let fit = async {
         let service = match opening.service {
             Some(id) => Some(offered_service(unit, house, id).await?),
             None => None,
         };
-        places_of(&opening.claim).require(unit, house, &workspace, service.as_ref()).await
+        let found = places_of(claim).require(unit, house, &workspace, service.as_ref()).await?;
+        Ok((service, found))
     };
-    match fit.await {
-        Ok(()) => Ok(true),
-        Err(Error::Invalid(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let (service, (practitioner, location)) = match fit.await {
+        Ok(fit) => fit,
+        Err(Error::Invalid(_)) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let wanted = check::Wanted {
+        workspace: &workspace,
+        service: service.as_ref(),
+        practitioner: &practitioner,
+        patient: None,
+        room: claim.room,
+        location,
+        starts_at: claim.starts_at,
+        ends_at: claim.ends_at,
+        buffers: (claim.before_minutes, claim.after_minutes),
+        except: None,
+    };
+    let against = check::against(&**unit, house, &wanted, unit.clock().now()).await?;
+    Ok(against.iter().all(|obstacle| *obstacle == Obstacle::MinimumNotice))
 }
 
 /// The patients who were offered this very slot already.

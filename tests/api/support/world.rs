@@ -47,6 +47,11 @@ impl North {
         let consent = json!({ "patientId": patient, "purpose": "REMINDERS", "textVersion": name,
             "language": "de", "channel": "PAPER" });
         north.create("grantConsent", "consent", consent).await;
+        let hours = json!({ "weekday": "MONDAY", "startTime": "09:00", "endTime": "17:00" });
+        north.create("createWeeklySchedule", "weeklySchedule", hours).await;
+        let closed =
+            json!({ "kind": "TIME_OFF", "firstDay": "2026-12-24", "lastDay": "2026-12-26", "note": name });
+        north.create("createScheduleException", "scheduleException", closed).await;
         let booking = json!({ "patientId": patient, "practitionerId": doctor.membership().to_string(),
             "startsAt": "2026-06-02T09:00:00Z", "endsAt": "2026-06-02T09:30:00Z" });
         let booked = north.owner.ok(crate::appointment::BOOK, json!({ "input": booking })).await;
@@ -95,6 +100,8 @@ impl North {
             appointments { nodes { id version status startsAt } } waitlist { nodes { id version status } } \
             patients(filter: { includeArchived: true }) { nodes { id version lastName } } \
             calendarFeeds { nodes { id revokedAt } } notificationSettings { version } \
+            weeklySchedules { nodes { id version startTime } } \
+            scheduleExceptions { nodes { id version note } } \
             members { nodes { id version role displayName } } workspace { id version name } }";
         self.owner.ok(everything, json!({})).await.to_string()
     }

@@ -1,0 +1,177 @@
+//! Whether one appointment can be booked: the counterpart of the search, for one time.
+
+use async_graphql::Enum;
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use sea_orm::ConnectionTrait;
+
+use super::load::{self, Except, Plan, zone};
+use super::query::{bookable_span, limits};
+use super::search::{Practitioner, obstacles};
+use super::spans::Span;
+use crate::access::actor::Actor;
+use crate::app::UnitOfWork;
+use crate::appointment::occupy::Claim;
+use crate::appointment::queries;
+use crate::error::{Error, Result};
+use crate::id::{AppointmentId, LocationId, PatientId, RoomId};
+use crate::member::entity::Model as Member;
+use crate::service::entity::Model as Service;
+use crate::workspace::entity::Model as Workspace;
+
+/// Why a time cannot be booked, besides something being taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(name = "BookingObstacle")]
+pub enum Obstacle {
+    /// The practitioner does not work then, or not at this place, or not until the end of the appointment.
+    OutsideWorkingHours,
+    /// The practitioner is away, or the practice is closed.
+    TimeOff,
+    /// It starts sooner than the service's minimum notice allows.
+    MinimumNotice,
+    /// It starts later than the service can be booked ahead.
+    MaximumAdvance,
+    /// The practitioner, or the service with this practitioner, has as many on that day as there may be.
+    DailyLimit,
+    /// Nobody who can be booked is free then.
+    NobodyAvailable,
+}
+
+impl Obstacle {
+    /// One sentence for people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::OutsideWorkingHours => "This is outside the practitioner's working hours.",
+            Self::TimeOff => "The practitioner is away, or the practice is closed.",
+            Self::MinimumNotice => "This is too soon to be booked.",
+            Self::MaximumAdvance => "This is too far ahead to be booked.",
+            Self::DailyLimit => "No more can be booked on this day.",
+            Self::NobodyAvailable => "Nobody is available then.",
+        }
+    }
+}
+
+/// One appointment that somebody wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub workspace: &'a Workspace,
+    pub service: Option<&'a Service>,
+    pub practitioner: &'a Member,
+    pub patient: Option<PatientId>,
+    pub room: Option<RoomId>,
+    /// Where it takes place: the place asked for, or else the room's.
+    pub location: Option<LocationId>,
+    pub starts_at: DateTime<Utc>,
+    pub ends_at: DateTime<Utc>,
+    /// Minutes kept free before and after.
+    pub buffers: (i32, i32),
+    /// The appointment that is being moved: it is not in its own way.
+    pub except: Option<AppointmentId>,
+}
+
+impl Wanted<'_> {
+    fn claim(&self) -> Claim {
+        Claim {
+            practitioner: self.practitioner.id,
+            room: self.room,
+            equipment: Vec::new(),
+            patient: self.patient,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            before_minutes: self.buffers.0,
+            after_minutes: self.buffers.1,
+            exclusive: true,
+        }
+    }
+}
+
+/// Refuses a time at which the practitioner cannot be booked, or at which something is taken. The database refuses
+/// what is taken as well, but not what stands beside another appointment on purpose.
+///
+/// The caller holds the locks on practitioner, room and patient.
+pub async fn require(unit: &UnitOfWork, actor: &Actor, wanted: &Wanted<'_>) -> Result<()> {
+    let now = unit.clock().now();
+    let found = against(&**unit, actor, wanted, now).await?;
+    if !found.is_empty() {
+        return Err(Error::Unbookable(found));
+    }
+    let claim = queries::Wanted {
+        claim: wanted.claim(),
+        service: wanted.service.map(|service| service.id),
+        except: wanted.except,
+    };
+    let taken = queries::conflicts(&**unit, &load::eyes(actor), &claim, now).await?;
+    if taken.rows.is_empty() { Ok(()) } else { Err(Error::Occupied) }
+}
+
+/// What stands against the appointment, besides what is taken.
+pub async fn against(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    wanted: &Wanted<'_>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Obstacle>> {
+    let span = Span::between(wanted.starts_at, wanted.ends_at);
+    let leaving = wanted.except.as_slice();
+    Ok(Judge::load(db, actor, wanted, span, (now, leaving)).await?.against(wanted))
+}
+
+/// What decides about the appointments of one practitioner in a span, however many they are.
+pub struct Judge {
+    plan: Plan,
+    full_days: Vec<NaiveDate>,
+    home: Tz,
+    /// When a booking made now may start.
+    allowed: Span,
+    now: DateTime<Utc>,
+}
+
+impl Judge {
+    /// `leaving` are appointments that are about to be elsewhere: they count towards no limit.
+    pub async fn load(
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        wanted: &Wanted<'_>,
+        span: Span,
+        (now, leaving): (DateTime<Utc>, &[AppointmentId]),
+    ) -> Result<Self> {
+        let eyes = &load::eyes(actor);
+        let home = zone(&wanted.workspace.timezone);
+        let ids = [wanted.practitioner.id];
+        let plan = load::plan(db, eyes, &ids, span).await?;
+        let limits = limits([wanted.practitioner], wanted.service);
+        let except = Except { appointments: leaving, hold: None };
+        let clocks = plan.clocks(span, home);
+        let mut full = load::full_days(db, eyes, &ids, &limits, &clocks, (span, now), except).await?;
+        Ok(Self {
+            plan,
+            full_days: full.remove(&wanted.practitioner.id).unwrap_or_default(),
+            home,
+            allowed: bookable_span(wanted.service, home, now),
+            now,
+        })
+    }
+
+    pub fn against(&self, wanted: &Wanted<'_>) -> Vec<Obstacle> {
+        let span = Span::between(wanted.starts_at, wanted.ends_at);
+        let practitioner = Practitioner {
+            id: wanted.practitioner.id,
+            hours: self.plan.hours(wanted.practitioner.id),
+            busy: Vec::new(),
+            full_days: self.full_days.clone(),
+            sessions: Vec::new(),
+        };
+        let clocks = self.plan.clocks(span, self.home);
+        let against = obstacles(&practitioner, &self.plan.closings, &clocks, span, wanted.location);
+        // What is entered after the fact has no notice; whether it may be is decided elsewhere.
+        let short = span.start < self.allowed.start && wanted.starts_at >= self.now;
+        let found = [
+            (against.outside_hours, Obstacle::OutsideWorkingHours),
+            (against.time_off, Obstacle::TimeOff),
+            (short, Obstacle::MinimumNotice),
+            (span.start >= self.allowed.end, Obstacle::MaximumAdvance),
+            (against.full_day, Obstacle::DailyLimit),
+        ];
+        found.into_iter().filter_map(|(is, obstacle)| is.then_some(obstacle)).collect()
+    }
+}
