@@ -48,6 +48,15 @@ impl Refusal {
         Self(vec![from_compiler(code, error)])
     }
 
+    /// What a rule of the application says.
+    pub fn because(error: crate::error::Error) -> Self {
+        let mut error =
+            async_graphql::Error::from(super::error::Error(error)).into_server_error(Pos::default());
+        // It is about no place in the document.
+        error.locations.clear();
+        Self(vec![error])
+    }
+
     /// The code of the first error.
     pub fn code(&self) -> Code {
         let code = self.0.first().and_then(|error| error.extensions.as_ref()?.get("code"));
@@ -63,7 +72,7 @@ impl Refusal {
 pub struct Prepared {
     pub kind: OperationType,
     /// In points; see [`cost`].
-    pub cost: u64,
+    pub cost: u32,
     pub request: async_graphql::Request,
 }
 
@@ -129,7 +138,7 @@ impl Documents {
             Some(cost) => cost,
             None => cost::count(&document.valid, operation, &variables).points,
         };
-        cost::check(cost)?;
+        let cost = cost::check(cost)?;
         let mut prepared =
             async_graphql::Request::new(String::new()).variables(engine::variables(&variables));
         prepared.set_parsed_query(plan.document.clone());

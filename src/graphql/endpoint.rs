@@ -19,6 +19,7 @@ use super::request::Request;
 use super::{Schema, error::Error};
 use crate::access::actor::RequestInfo;
 use crate::access::sessions::Identity;
+use crate::access::throttle::Charge;
 use crate::app::App;
 use crate::metrics;
 
@@ -66,11 +67,16 @@ impl Endpoint {
         response
     }
 
+    /// Charges the operation to whoever asks. What is charged to an address, the transports see to.
+    pub fn charge(&self, prepared: &Prepared, identity: Option<&Identity>) -> Charge {
+        metrics::cost(prepared.cost.into());
+        identity.map(|identity| self.app.throttle.charge(identity, prepared.cost.into())).unwrap_or_default()
+    }
+
     /// Executes a query or mutation. The answer goes out after the journal knows of it.
     pub async fn answer(&self, prepared: Prepared, caller: Caller) -> Response {
         let request_id = caller.request.id.clone();
         let (started, kind) = (Instant::now(), prepared.kind);
-        metrics::cost(prepared.cost);
         let call = Call::new(self.app.clone(), caller.identity, caller.request);
         // Boxed: it is large, and every wrapper around it would hold it again.
         let execution = Box::pin(self.schema.execute(prepared.request.data(call.clone())));
@@ -136,16 +142,17 @@ async fn contained<F: Future>(future: F) -> Option<F::Output> {
     match AssertUnwindSafe(future).catch_unwind().await {
         Ok(outcome) => Some(outcome),
         Err(_) => {
-            metrics::panicked();
+            // Its text may hold anything, so it is not logged.
             tracing::error!("a resolver panicked");
+            metrics::panicked();
             None
         }
     }
 }
 
 /// What the operation cost, and what it may have cost at most, in points.
-fn cost_report(points: u64) -> Value {
-    let entry = |name: &str, points: u64| (Name::new(name), Value::from(points));
+fn cost_report(points: u32) -> Value {
+    let entry = |name: &str, points: u32| (Name::new(name), Value::from(points));
     Value::Object([entry("requested", points), entry("maximum", cost::MAX_POINTS)].into_iter().collect())
 }
 

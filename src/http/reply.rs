@@ -118,6 +118,7 @@ pub fn answer(media: Media, response: &async_graphql::Response) -> Response {
 
 /// Why an operation was not run.
 pub fn refused(media: Media, response: &async_graphql::Response) -> Response {
+    let media = if media == Media::EventStream { Media::Json } else { media };
     let status = match media {
         Media::GraphqlResponse => StatusCode::BAD_REQUEST,
         Media::Json | Media::EventStream => StatusCode::OK,

@@ -12,6 +12,8 @@ use async_graphql::parser::types::OperationType;
 use super::reply::{self, Media};
 use super::{Compressible, Server, origin, sse, websocket};
 use crate::access::actor::RequestInfo;
+use crate::access::throttle::Charge;
+use crate::graphql::document::Refusal as Refused;
 use crate::graphql::error::Code;
 use crate::graphql::request::{Malformed, Request as Asked};
 
@@ -100,19 +102,29 @@ async fn run(
             return Err(refusal(StatusCode::NOT_ACCEPTABLE, message));
         }
     }
-    Ok(match (media, prepared) {
-        (Media::EventStream, prepared) => sse::stream(server, prepared, guest, &parts.headers),
-        (media, Ok(prepared)) => {
-            // Tokens are in answers to mutations only.
-            let compressible = prepared.kind == OperationType::Query;
-            let mut response = reply::answer(media, &server.endpoint.answer(prepared, guest.caller).await);
-            if compressible {
-                response.extensions_mut().insert(Compressible);
-            }
-            response
+    let (prepared, charge) = match prepared {
+        Ok(prepared) => {
+            let charge = server.endpoint.charge(&prepared, guest.caller.identity.as_ref());
+            (charge.permit().map(|()| prepared).map_err(Refused::because), charge)
         }
+        Err(refused) => (Err(refused), Charge::default()),
+    };
+    // Tokens are in answers to mutations only.
+    let compressible = prepared.as_ref().is_ok_and(|prepared| prepared.kind == OperationType::Query);
+    let mut response = match (media, prepared) {
+        (Media::EventStream, prepared) if charge.refused.is_none() => {
+            sse::stream(server, prepared, guest, &parts.headers)
+        }
+        (media, Ok(prepared)) => reply::answer(media, &server.endpoint.answer(prepared, guest.caller).await),
         (media, Err(refused)) => reply::refused(media, &server.endpoint.refuse(refused, info)),
-    })
+    };
+    if compressible {
+        response.extensions_mut().insert(Compressible);
+    }
+    if !charge.standings.is_empty() {
+        response.extensions_mut().insert(charge);
+    }
+    Ok(response)
 }
 
 async fn decode(server: &Server, parts: &Parts, body: Body) -> Result<Asked, Refusal> {

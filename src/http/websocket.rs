@@ -291,12 +291,16 @@ impl Conversation {
             return close(4409, format!("Subscriber for {id} already exists"));
         }
         let refuse = |code, message: &str| Err(Refusal::new(code, message));
+        let identity = guest.caller.identity.as_ref();
         let prepared = if self.entries.len() >= MAX_OPERATIONS {
             refuse(Code::RateLimited, "Too many operations run on this socket.")
         } else if self.stopping {
             refuse(Code::Unavailable, "The server restarts.")
         } else {
-            self.server.endpoint.prepare(request)
+            self.server.endpoint.prepare(request).and_then(|prepared| {
+                let charge = self.server.endpoint.charge(&prepared, identity);
+                charge.permit().map(|()| prepared).map_err(Refusal::because)
+            })
         };
         match prepared {
             Ok(prepared) => {

@@ -17,7 +17,7 @@ use crate::graphql::error::Code;
 use crate::graphql::page::{DEFAULT_SIZE, MAX_SIZE};
 
 /// The most points of one operation.
-pub const MAX_POINTS: u64 = 2_000;
+pub const MAX_POINTS: u32 = 2_000;
 
 const MUTATION_POINTS: u64 = 10;
 const SCHEMA_POINTS: u64 = 100;
@@ -89,10 +89,10 @@ pub fn count(document: &ExecutableDocument, operation: &Operation, variables: &J
     Cost { points: below.saturating_add(roots).max(1), varies: walk.varies }
 }
 
-/// Refuses what costs too much.
-pub fn check(points: u64) -> Result<(), Refusal> {
-    if points <= MAX_POINTS {
-        return Ok(());
+/// The points, or why they are too many.
+pub fn check(points: u64) -> Result<u32, Refusal> {
+    if let Some(points) = u32::try_from(points).ok().filter(|points| *points <= MAX_POINTS) {
+        return Ok(points);
     }
     let message =
         format!("The operation costs {points} points, at most {MAX_POINTS}. Ask for smaller pages.");
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_the_last_that_passes() {
-        assert!(check(MAX_POINTS).is_ok());
-        assert_eq!(check(MAX_POINTS + 1).unwrap_err().code(), Code::QueryTooComplex);
+        assert_eq!(check(MAX_POINTS.into()).unwrap(), MAX_POINTS);
+        assert_eq!(check(u64::from(MAX_POINTS) + 1).unwrap_err().code(), Code::QueryTooComplex);
     }
 }
