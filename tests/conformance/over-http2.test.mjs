@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:http2";
 import { once } from "node:events";
 import { test } from "node:test";
-import { gunzipSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { origin, url } from "./support.mjs";
 
 test("many operations share a connection, and their number is bounded", async () => {
@@ -24,7 +24,7 @@ test("many operations share a connection, and their number is bounded", async ()
 });
 
 test("a compressed answer unpacks to the same as the plain one", async () => {
-  const query = `{ ${Array.from({ length: 25 }, (_, index) => `a_long_alias_of_a_field_${index}: __typename`).join(" ")} }`;
+  const query = `{ ${Array.from({ length: 18 }, (_, index) => `${"a_long_alias".repeat(6)}_${index}: __typename`).join(" ")} }`;
   const get = (coding) => {
     const headers = { "content-type": "application/json", "accept-encoding": coding };
     return fetch(url, { method: "POST", headers, body: JSON.stringify({ query }) });
@@ -38,9 +38,7 @@ test("a compressed answer unpacks to the same as the plain one", async () => {
 
 test("a compressed request is refused", async () => {
   const headers = { "content-type": "application/json", "content-encoding": "gzip" };
-  const { gzipSync } = await import("node:zlib");
   const body = gzipSync(JSON.stringify({ query: "{ __typename }" }));
-  assert.ok(gunzipSync(body).length > 0);
   const response = await fetch(url, { method: "POST", headers, body });
   assert.equal(response.status, 415);
 });
