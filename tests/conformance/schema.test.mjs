@@ -26,7 +26,10 @@ function* parts() {
 test("the schema is valid", () => assert.deepEqual(validateSchema(schema), []));
 
 test("every type, field, argument and value is described", () => {
-  const silent = [...parts()].filter(([, part]) => !part.description?.trim()).map(([name]) => name);
+  // The one argument of a mutation is described by its type.
+  const silent = [...parts()]
+    .filter(([name, part]) => !part.description?.trim() && !/^Mutation\.\w+\(input:\)$/.test(name))
+    .map(([name]) => name);
   assert.deepEqual(silent, []);
 });
 

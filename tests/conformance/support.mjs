@@ -1,5 +1,5 @@
 // What the suites share: where the server is, and who asks.
-export const origin = process.env.PRAXIS_URL ?? "http://127.0.0.1:8080";
+export const origin = process.env.CONFORMANCE_URL ?? "http://127.0.0.1:8080";
 export const url = `${origin}/graphql`;
 export const socketUrl = url.replace("http", "ws");
 
@@ -19,7 +19,7 @@ export async function ok(query, options) {
 }
 
 export async function signIn(email = "owner@demo.example") {
-  const input = { email, password: process.env.PRAXIS_PASSWORD };
+  const input = { email, password: process.env.CONFORMANCE_PASSWORD };
   const query = "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken } }";
   return (await ok(query, { variables: { input } })).signIn.accessToken;
 }

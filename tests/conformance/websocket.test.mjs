@@ -151,6 +151,7 @@ describe("frames by hand: each ends with the code of the protocol", () => {
       const socket = new WebSocket(socketUrl, protocols, options);
       const [, response] = await once(socket, "unexpected-response");
       assert.equal(response.statusCode, status);
+      response.destroy();
     });
   }
 });
