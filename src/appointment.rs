@@ -10,10 +10,13 @@
 //! corrected with a reason: [`rules`] has the table. Cancelled appointments and no-shows give their time
 //! back; putting them back on the calendar must take it again and can fail.
 
+pub mod book;
 pub mod commands;
 pub mod entity;
 pub mod event;
 pub mod graphql;
+pub mod group;
+pub mod history;
 pub mod hold;
 pub mod input;
 pub mod occupancy;
@@ -21,5 +24,9 @@ pub mod occupy;
 pub mod places;
 pub mod queries;
 pub mod rules;
+pub mod seat;
+pub mod seats;
 pub mod series;
+pub mod status;
+pub mod sweep;
 pub mod waitlist;

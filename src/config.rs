@@ -1,6 +1,7 @@
 //! The configuration: defaults, an optional TOML file, `PRAXIS_*` variables, in this order. The one place
 //! that reads the environment.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ pub enum Profile {
 }
 
 /// Everything that can be configured, with its value in force.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Config {
     pub profile: Profile,
     pub data_dir: PathBuf,
@@ -63,8 +64,18 @@ pub struct Config {
     pub documents: TrustedDocuments,
     /// Sockets that one user may have open.
     pub sockets_per_user: u32,
+    /// `smtp://…` or `smtps://…`; without it, mail goes to a folder.
+    pub smtp_url: Option<String>,
+    /// The sender of all mail, such as `Praxis <no-reply@praxis.example>`.
+    pub mail_from: Option<String>,
     #[serde(skip)]
     pub password_cost: Cost,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.redacted())
+    }
 }
 
 /// How much anybody may do in a minute.
@@ -123,6 +134,8 @@ struct Settings {
     trusted_documents: Option<Mode>,
     document_manifest: Option<PathBuf>,
     sockets_per_user: Option<u32>,
+    smtp_url: Option<String>,
+    mail_from: Option<String>,
 }
 
 /// A configuration that cannot be used.
@@ -227,6 +240,8 @@ impl Config {
             document_manifest: settings.document_manifest,
             documents: TrustedDocuments::default(),
             sockets_per_user: settings.sockets_per_user.unwrap_or(10),
+            smtp_url: settings.smtp_url,
+            mail_from: settings.mail_from,
             password_cost: Cost::STANDARD,
             profile,
             data_dir,
@@ -247,6 +262,7 @@ impl Config {
         let mut shown = self.clone();
         shown.database_url = without_password(&shown.database_url);
         shown.migration_database_url = shown.migration_database_url.as_deref().map(without_password);
+        shown.smtp_url = shown.smtp_url.as_deref().map(without_password);
         toml::to_string(&shown).unwrap_or_else(|error| error.to_string())
     }
 }
@@ -359,5 +375,12 @@ mod tests {
         let config = load(&[("PRAXIS_DATABASE_URL", "postgres://app:hunter2@db:5432/praxis")]).unwrap();
         let shown = config.redacted();
         assert!(shown.contains("postgres://app:***@db:5432/praxis") && !shown.contains("hunter2"), "{shown}");
+        let config = load(&[("PRAXIS_SMTP_URL", "smtps://mailer:hunter2@mail.praxis.example")]).unwrap();
+        let shown = config.redacted();
+        assert_eq!(format!("{config:?}"), shown);
+        assert!(
+            shown.contains("smtps://mailer:***@mail.praxis.example") && !shown.contains("hunter2"),
+            "{shown}"
+        );
     }
 }

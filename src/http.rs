@@ -4,6 +4,7 @@ pub mod accept;
 mod activity;
 mod admit;
 mod around;
+mod calendar;
 mod client;
 pub mod graphiql;
 mod health;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use axum::{Router, middleware};
 use chrono::{DateTime, Utc};
 
@@ -69,6 +70,7 @@ pub fn routes(app: Arc<App>, more: Router) -> Routes {
     let state = || server.clone();
     let graphql = Router::new()
         .route("/graphql", any(request::graphql))
+        .route("/calendar/{name}", get(calendar::read))
         .with_state(state())
         .merge(more)
         .layer(middleware::from_fn_with_state(state(), admit::admit))

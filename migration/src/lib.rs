@@ -21,6 +21,9 @@ mod m20261121_000057_consents;
 mod m20261121_000058_retention;
 mod m20261121_000059_audit_checkpoints;
 mod m20261121_000099_walls;
+mod m20261121_000110_shared_resources;
+mod m20261121_000111_holds_and_series;
+mod m20261121_000120_reminder_rules;
 pub mod table;
 pub mod walls;
 
@@ -51,6 +54,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000058_retention::Migration),
             Box::new(m20261121_000059_audit_checkpoints::Migration),
             Box::new(m20261121_000099_walls::Migration),
+            Box::new(m20261121_000110_shared_resources::Migration),
+            Box::new(m20261121_000111_holds_and_series::Migration),
+            Box::new(m20261121_000120_reminder_rules::Migration),
         ]
     }
 }

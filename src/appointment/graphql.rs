@@ -11,6 +11,7 @@ use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType, Mod
 use super::event::{self, AppointmentEventKind};
 use super::occupancy::ResourceKind;
 use super::queries::HistoryOf;
+use super::series;
 use crate::access::permission::Permission;
 use crate::graphql::context::{ContextExt, Field};
 use crate::graphql::document::cost::list_size;
@@ -18,7 +19,8 @@ use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{joined, maybe_joined};
 use crate::id::{AppointmentEventId, AppointmentId};
-use crate::{location, member, patient, room, service};
+use crate::reminder::queries::RemindersOf;
+use crate::{location, member, patient, reminder, room, service};
 
 /// A patient with a practitioner, from start to end.
 #[Object(name = "Appointment")]
@@ -175,11 +177,37 @@ impl ModelEx {
         self.payment_status
     }
 
+    /// The series that it is an occurrence of. Null when it was booked alone.
+    async fn series(&self, ctx: &Context<'_>) -> Result<Option<series::ModelEx>> {
+        match self.series_id {
+            Some(id) => Ok(ctx.call().load(id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The start on the wall clock that its series gave it, which stays when it is moved: the RECURRENCE-ID of
+    /// calendars. Null when it was booked alone.
+    async fn series_starts_at_local(&self) -> Option<&str> {
+        self.series_starts_local.as_deref()
+    }
+
     /// Everything that happened to it, oldest first.
     #[graphql(directive = list_size::apply(10))]
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<HistoryEntry>> {
         let events = ctx.call().load(HistoryOf(self.id)).await?.unwrap_or_default();
         Ok(events.into_iter().map(|event| HistoryEntry { event, of: self.patient_id }).collect())
+    }
+
+    /// The messages about it that wait or were sent, in the order in which they are due. For staff.
+    #[graphql(directive = requires::apply(Permission::ManageAppointments))]
+    async fn reminders(&self, ctx: &Context<'_>) -> Result<Option<Vec<reminder::entity::ModelEx>>> {
+        Ok(ctx.call().load(RemindersOf(self.id)).await?)
+    }
+
+    /// The appointment as the content of an iCalendar file (`text/calendar`), with time and place and nothing about
+    /// health. It keeps its UID; once it is cancelled, opening the file takes it out of a calendar again.
+    async fn ics(&self, ctx: &Context<'_>) -> Result<String> {
+        reminder::ics::of_appointment(ctx.call(), self).await.map_err(Into::into)
     }
 
     /// Counts the changes; pass it as `expectedVersion` to change the appointment.
@@ -300,6 +328,8 @@ pub struct AppointmentConflict {
     /// What is in the way, by start.
     #[graphql(directive = list_size::apply(10))]
     pub conflicts: Vec<ResourceConflict>,
+    /// Whether it is a group session that has no seat left.
+    pub session_full: bool,
 }
 
 /// Somebody or something that is taken.
@@ -311,7 +341,7 @@ pub struct ResourceConflict {
     pub starts_at: DateTimeUtc,
     /// Until when it is taken, buffers included.
     pub ends_at: DateTimeUtc,
-    /// The appointment that takes it. Null when you may not see it, and for a hold.
+    /// The appointment that takes it. Null when you may not see it, for a hold, and for a group session.
     pub appointment: Option<ModelEx>,
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType};
 use crate::error::Result;
 use crate::graphql::input::Problems;
-use crate::id::{AppointmentId, LocationId, MembershipId, PatientId, RoomId, ServiceId};
+use crate::id::{AppointmentHoldId, AppointmentId, LocationId, MembershipId, PatientId, RoomId, ServiceId};
 
 /// The shortest and the longest appointment that is booked by hand.
 const MINUTES: std::ops::RangeInclusive<i64> = 5..=480;
@@ -42,6 +42,8 @@ pub struct BookAppointmentInput {
     pub notes: Option<String>,
     /// Books although somebody or something is taken, for this reason. Takes the permission `OVERRIDE_BOOKING`.
     pub override_reason: Option<String>,
+    /// The slot that was held for it, by you. Practitioner, service, room and start must be those of the hold.
+    pub hold_id: Option<AppointmentHoldId>,
     /// Makes a repetition of this request harmless: the same key answers with the same appointment.
     pub idempotency_key: Option<String>,
 }

@@ -13,6 +13,7 @@ use crate::workspace::entity::Model as Workspace;
 use crate::{location, member, patient, room, service};
 
 /// The practitioner, place and room of a booking.
+#[derive(Clone, Copy, Debug)]
 pub struct Places {
     pub practitioner: MembershipId,
     pub location: Option<LocationId>,
@@ -82,6 +83,22 @@ impl Places {
         }
         problems.ok()
     }
+}
+
+/// Locks what an appointment takes up besides the patient, in the order of every booking.
+pub async fn lock(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    practitioner: MembershipId,
+    room: Option<RoomId>,
+) -> Result<()> {
+    let member = actor.find::<member::entity::Entity>().filter(member::entity::Column::Id.eq(practitioner));
+    member.lock(LockType::NoKeyUpdate).one(&**unit).await?;
+    if let Some(room) = room {
+        let room = actor.find::<room::entity::Entity>().filter(room::entity::Column::Id.eq(room));
+        room.lock(LockType::NoKeyUpdate).one(&**unit).await?;
+    }
+    Ok(())
 }
 
 /// Whether the room belongs to another place than the one chosen.

@@ -12,6 +12,7 @@ use super::start::start;
 use super::{Outcome, terminal};
 use crate::config::{Config, Profile};
 use crate::http::accept::{self, Limits};
+use crate::reminder::worker::Worker;
 use crate::shutdown::Shutdown;
 use crate::{demo, http, metrics};
 
@@ -58,6 +59,10 @@ pub async fn run(mut config: Config, args: Args) -> Outcome {
     let routes = http::routes(app.clone(), Router::new());
     let limits = Limits::of(&app.config);
     let upkeep = tokio::spawn(upkeep());
+    let sweeper = tokio::spawn(crate::appointment::sweep::run(app.clone()));
+    // Waited for with everybody who subscribed: the message in hand is sent and noted, or the next node would send
+    // it again.
+    tokio::spawn(Worker::new(app.clone(), shutdown.subscribe()).run());
     // The internal address answers to the end, so that it can be seen how the process stops.
     let internal = admin.map(|listener| {
         let (limits, last) = (limits.clone(), Shutdown::default());
@@ -74,6 +79,7 @@ pub async fn run(mut config: Config, args: Args) -> Outcome {
         tracing::warn!("the database was still in use");
     }
     upkeep.abort();
+    sweeper.abort();
     if let Some(internal) = internal {
         internal.abort();
     }

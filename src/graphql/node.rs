@@ -8,16 +8,20 @@ use super::guard::requires;
 use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
+use crate::appointment::{hold, series, waitlist};
+use crate::consent::entity as consent;
 use crate::error::Error;
 use crate::id::{
-    self, AppointmentId, AuditEventId, AuthSessionId, FamilyHistoryId, LocationId, MembershipId, PatientId,
-    RoomId, ServiceId, TypedId, WorkspaceId,
+    self, AppointmentHoldId, AppointmentId, AppointmentSeriesId, AuditEventId, AuthSessionId, CalendarFeedId,
+    ConsentId, FamilyHistoryId, LocationId, MembershipId, PatientId, ReminderId, RoomId, ServiceId, TypedId,
+    WaitlistEntryId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
 use crate::member::entity as member;
 use crate::patient::entity as patient;
 use crate::patient::family_history;
+use crate::reminder::{calendar_feed, entity as reminder};
 use crate::room::entity as room;
 use crate::service::entity as service;
 use crate::workspace::entity as workspace;
@@ -33,9 +37,15 @@ pub enum Node {
     Location(location::ModelEx),
     Room(room::ModelEx),
     Appointment(Box<appointment::ModelEx>),
+    SlotHold(Box<hold::ModelEx>),
+    WaitlistEntry(Box<waitlist::ModelEx>),
+    AppointmentSeries(Box<series::ModelEx>),
     Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
+    Reminder(reminder::ModelEx),
+    CalendarFeed(calendar_feed::ModelEx),
+    Consent(consent::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -96,6 +106,18 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
             call.permits(Permission::ReadAppointments)?;
             call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment)
         }
+        AppointmentHoldId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
+            call.load(AppointmentHoldId(uuid)).await?.map(Box::new).map(Node::SlotHold)
+        }
+        WaitlistEntryId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
+            call.load(WaitlistEntryId(uuid)).await?.map(Box::new).map(Node::WaitlistEntry)
+        }
+        AppointmentSeriesId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
+            call.load(AppointmentSeriesId(uuid)).await?.map(Box::new).map(Node::AppointmentSeries)
+        }
         PatientId::PREFIX => {
             call.permits(Permission::ReadPatients)?;
             call.load(PatientId(uuid)).await?.map(Box::new).map(Node::Patient)
@@ -107,6 +129,18 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
         AuditEventId::PREFIX => {
             call.permits(Permission::ReadAudit)?;
             call.load(AuditEventId(uuid)).await?.map(Node::AuditEvent)
+        }
+        ReminderId::PREFIX => {
+            call.permits(Permission::ManageAppointments)?;
+            call.load(ReminderId(uuid)).await?.map(Node::Reminder)
+        }
+        CalendarFeedId::PREFIX => {
+            call.permits(Permission::ManageAppointments)?;
+            call.load(CalendarFeedId(uuid)).await?.map(Node::CalendarFeed)
+        }
+        ConsentId::PREFIX => {
+            call.permits(Permission::ReadPatients)?;
+            call.load(ConsentId(uuid)).await?.map(Node::Consent)
         }
         _ => None,
     })

@@ -128,6 +128,12 @@ impl ModelEx {
         reveal(ctx, self.id, Field::of(self.id, "preferred_language"), self.preferred_language.as_ref()).await
     }
 
+    /// IANA name of the time zone that the patient lives in. Null when that is the appointments' own.
+    #[graphql(directive = requires::apply(Permission::ReadPatients))]
+    async fn timezone(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        reveal(ctx, self.id, Field::of(self.id, "timezone"), self.timezone.as_ref()).await
+    }
+
     /// Marital status.
     #[graphql(directive = requires::apply(Permission::ReadPatients))]
     async fn marital_status(&self, ctx: &Context<'_>) -> Result<Option<MaritalStatus>> {

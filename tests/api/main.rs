@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appointment;
+mod calendar;
 mod events;
+mod hold;
 mod http;
 mod import;
 mod journal;
@@ -10,9 +12,11 @@ mod live;
 mod location;
 mod member;
 mod patient;
+mod reminder;
 mod roles;
 mod room;
 mod schema;
+mod series;
 mod server;
 mod service;
 mod sign_in;
@@ -20,4 +24,5 @@ mod socket;
 mod support;
 mod tables;
 mod tenancy;
+mod waitlist;
 mod workspace;

@@ -1,26 +1,29 @@
 //! Appointments in the schema: queries and mutations.
 
 use async_graphql::{Context, Enum, Object};
+use chrono::{DateTime, Utc};
 
 use super::{
     AppointmentBooked, AppointmentConflict, AppointmentPayload, AppointmentRescheduled,
     BookAppointmentPayload, RescheduleAppointmentPayload, ResourceConflict,
 };
 use crate::access::permission::Permission;
-use crate::appointment::commands;
 use crate::appointment::entity::{AppointmentStatus, ModelEx};
 use crate::appointment::input::{
     AppointmentFilter, AppointmentStatusInput, BookAppointmentInput, CancelAppointmentInput,
     CorrectAppointmentStatusInput, RescheduleAppointmentInput, UpdateAppointmentInput,
 };
+use crate::appointment::occupy::Claim;
 use crate::appointment::queries::{self, FirstOfPatient, Wanted};
+use crate::appointment::{book, commands, occupancy, status};
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{self, nodes_asked};
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
-use crate::id::{AppointmentId, PatientId};
+use crate::id::{AppointmentId, MembershipId, PatientId, RoomId};
+use crate::service;
 
 /// The order of a list of appointments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
@@ -100,7 +103,7 @@ impl AppointmentMutation {
     ) -> Result<Option<BookAppointmentPayload>> {
         let actor = ctx.actor()?;
         let key = ctx.idempotency(input.idempotency_key.as_deref())?;
-        match commands::book(ctx.app(), &actor, key.as_ref(), &input).await {
+        match book::book(ctx.app(), &actor, key.as_ref(), &input).await {
             Ok(id) => {
                 let appointment = reload(ctx, id).await?;
                 Ok(Some(BookAppointmentPayload::Booked(Box::new(AppointmentBooked { appointment }))))
@@ -121,7 +124,7 @@ impl AppointmentMutation {
         #[graphql(desc = "Which one, and where to.")] input: RescheduleAppointmentInput,
     ) -> Result<Option<RescheduleAppointmentPayload>> {
         let actor = ctx.actor()?;
-        match commands::reschedule(ctx.app(), &actor, &input).await {
+        match book::reschedule(ctx.app(), &actor, &input).await {
             Ok(()) => {
                 let appointment = reload(ctx, input.id).await?;
                 let moved = AppointmentRescheduled { appointment };
@@ -194,7 +197,7 @@ impl AppointmentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which one, and why.")] input: CancelAppointmentInput,
     ) -> Result<Option<AppointmentPayload>> {
-        commands::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
+        status::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
         payload(ctx, input.id).await
     }
 
@@ -207,7 +210,7 @@ impl AppointmentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which one, what it should be, and why.")] input: CorrectAppointmentStatusInput,
     ) -> Result<Option<AppointmentPayload>> {
-        commands::correct(ctx.app(), &*ctx.actor()?, &input).await?;
+        status::correct(ctx.app(), &*ctx.actor()?, &input).await?;
         payload(ctx, input.id).await
     }
 }
@@ -217,7 +220,7 @@ async fn advance(
     input: &AppointmentStatusInput,
     to: AppointmentStatus,
 ) -> Result<Option<AppointmentPayload>> {
-    commands::advance(ctx.app(), &*ctx.actor()?, input.id, input.expected_version, to).await?;
+    status::advance(ctx.app(), &*ctx.actor()?, input.id, input.expected_version, to).await?;
     payload(ctx, input.id).await
 }
 
@@ -234,39 +237,68 @@ async fn wanted_by_booking(ctx: &Context<'_>, input: &BookAppointmentInput) -> R
         Some(id) => ctx.call().load(id).await?,
         None => None,
     };
-    let minutes = service.as_ref().map_or(0, |service| service.duration_minutes);
-    Ok(Wanted {
-        starts_at: input.starts_at,
-        ends_at: input.ends_at.unwrap_or(input.starts_at + chrono::Duration::minutes(minutes.into())),
-        before_minutes: service.as_ref().map_or(0, |service| service.buffer_before_minutes),
-        after_minutes: service.as_ref().map_or(0, |service| service.buffer_after_minutes),
-        practitioner: input.practitioner_id.0,
-        patient: input.patient_id.0,
-        room: input.room_id.map(|room| room.0),
-        except: None,
-    })
+    Ok(wanted(
+        service.as_ref(),
+        (input.practitioner_id, input.room_id, Some(input.patient_id)),
+        (input.starts_at, input.ends_at),
+    ))
+}
+
+/// What a booking of these would take up.
+pub fn wanted(
+    service: Option<&service::entity::ModelEx>,
+    (practitioner, room, patient): (MembershipId, Option<RoomId>, Option<PatientId>),
+    (starts_at, ends_at): (DateTime<Utc>, Option<DateTime<Utc>>),
+) -> Wanted {
+    let minutes = service.map_or(0, |service| service.duration_minutes);
+    let claim = Claim {
+        practitioner,
+        room,
+        equipment: Vec::new(),
+        patient,
+        starts_at,
+        ends_at: ends_at.unwrap_or(starts_at + chrono::Duration::minutes(minutes.into())),
+        before_minutes: service.map_or(0, |service| service.buffer_before_minutes),
+        after_minutes: service.map_or(0, |service| service.buffer_after_minutes),
+        exclusive: true,
+    };
+    Wanted { claim, service: service.map(|service| service.id), except: None }
 }
 
 fn wanted_by_move(before: &ModelEx, input: &RescheduleAppointmentInput) -> Wanted {
     let room = if input.room_id.is_undefined() { before.room_id } else { input.room_id.value().copied() };
-    Wanted {
+    let claim = Claim {
+        practitioner: input.practitioner_id.unwrap_or(before.practitioner_id),
+        room,
+        equipment: Vec::new(),
+        patient: Some(before.patient_id),
         starts_at: input.starts_at,
         ends_at: input.ends_at.unwrap_or(input.starts_at + (before.ends_at - before.starts_at)),
         before_minutes: before.buffer_before_minutes,
         after_minutes: before.buffer_after_minutes,
-        practitioner: input.practitioner_id.unwrap_or(before.practitioner_id).0,
-        patient: before.patient_id.0,
-        room: room.map(|room| room.0),
-        except: Some(before.id),
-    }
+        exclusive: true,
+    };
+    Wanted { claim, service: before.service_id, except: Some(before.id) }
 }
 
-async fn conflict(ctx: &Context<'_>, wanted: &Wanted) -> Result<AppointmentConflict> {
-    let (call, actor) = (ctx.call(), ctx.actor()?);
-    let taken = queries::conflicts(&*call.tx().await?, &actor, wanted).await?;
-    let loads = taken.into_iter().map(|row| async move {
+/// What is in the way, as far as the caller may see it.
+pub async fn conflict(ctx: &Context<'_>, wanted: &Wanted) -> Result<AppointmentConflict> {
+    let now = ctx.app().clock.now();
+    let taken = queries::conflicts(&*ctx.call().tx().await?, &*ctx.actor()?, wanted, now).await?;
+    Ok(AppointmentConflict {
+        session_full: taken.full,
+        conflicts: resource_conflicts(ctx, taken.rows).await?,
+    })
+}
+
+/// These rows, as far as the caller may see what they belong to.
+pub async fn resource_conflicts(
+    ctx: &Context<'_>,
+    rows: Vec<occupancy::Model>,
+) -> Result<Vec<ResourceConflict>> {
+    let loads = rows.into_iter().map(|row| async move {
         let appointment = match row.appointment_id {
-            Some(id) => call.load(id).await?,
+            Some(id) => ctx.call().load(id).await?,
             None => None,
         };
         Ok(ResourceConflict {
@@ -276,8 +308,7 @@ async fn conflict(ctx: &Context<'_>, wanted: &Wanted) -> Result<AppointmentConfl
             appointment,
         })
     });
-    let conflicts: Result<Vec<_>> = futures::future::join_all(loads).await.into_iter().collect();
-    Ok(AppointmentConflict { conflicts: conflicts? })
+    futures::future::join_all(loads).await.into_iter().collect()
 }
 
 /// The appointments of one patient of a list: their first pages are read together, in one statement.

@@ -19,7 +19,7 @@ use praxis::db::Scope;
 use praxis::graphql::endpoint::{Caller, Endpoint};
 use praxis::graphql::request::Request;
 use praxis::id::{AuthSessionId, MembershipId, PatientId, TypedId, UserId, WorkspaceId};
-use praxis::mail::MemoryOutbox;
+use praxis::mail::{Mailer, MemoryOutbox};
 use praxis::member::entity::{self as membership, Role};
 use praxis::patient::chart::{Chart, NewPatient};
 use praxis::workspace::commands::NewWorkspace;
@@ -158,12 +158,17 @@ impl TestApp {
 
     /// Another node on the same database, with the same keys and nothing in memory.
     pub async fn another_node(&self) -> TestNode {
+        self.another_node_with(Arc::new(MemoryOutbox::default())).await
+    }
+
+    /// The same with a mailer of its own.
+    pub async fn another_node_with(&self, mailer: Arc<dyn Mailer>) -> TestNode {
         let secrets = Secrets {
             root: RootKeys::load(&self.app.config.root_keys_file).expect("the root key"),
             tokens: TokenKeys::load(&self.app.config.token_keys_file).expect("the token key"),
         };
         let db = self.database.connect().await;
-        let app = App::assemble(self.app.config.clone(), self.app.clock.clone(), db, secrets);
+        let app = App::assemble_with(self.app.config.clone(), self.app.clock.clone(), db, secrets, mailer);
         TestNode { endpoint: Endpoint::new(app.clone()), app }
     }
 

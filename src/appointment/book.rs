@@ -1,0 +1,342 @@
+//! Booking an appointment, and moving one: the one place where either happens, whoever asks for it.
+//!
+//! What a booking takes up is locked while it is loaded: practitioner, then room, then patient. The database's
+//! exclusion decides all the same, but on PostgreSQL two bookings that meet in it wait for each other until one
+//! is found to be a deadlock, a second later; in a queue for the practitioner they never meet there.
+
+use chrono::{DateTime, Duration, Utc};
+use sea_orm::{ActiveModelTrait, IntoActiveModel, Set};
+
+use super::commands::{cipher_of, require, workspace_of};
+use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType, Model, PaymentStatus};
+use super::event::AppointmentEventKind;
+use super::history::{History, told};
+use super::input::{BookAppointmentInput, RescheduleAppointmentInput, check_texts, check_times};
+use super::places::{Places, bookable_patient, offered_service};
+use super::waitlist::offer::Opening;
+use super::{hold, occupy, rules, waitlist};
+use crate::access::actor::Actor;
+use crate::access::permission::Permission;
+use crate::app::{App, IdempotencyKey, UnitOfWork};
+use crate::crypto::keys::PatientCipher;
+use crate::db::tx::expect_version;
+use crate::error::{Error, Result};
+use crate::graphql::input::Problems;
+use crate::id::{AppointmentId, PatientId, ServiceId};
+use crate::service::entity::Model as Service;
+use crate::workspace::entity::Model as Workspace;
+use crate::{patient, service};
+
+/// What is to be booked.
+#[derive(Clone, Debug)]
+pub struct Booking {
+    pub patient: PatientId,
+    pub places: Places,
+    pub service: Option<ServiceId>,
+    pub starts_at: DateTime<Utc>,
+    /// By default after the service's duration.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// By default the workspace's.
+    pub timezone: Option<String>,
+    /// By default the service's.
+    pub appointment_type: Option<AppointmentType>,
+    pub priority: AppointmentPriority,
+    pub reason: Option<String>,
+    pub notes: Option<String>,
+    /// Books although something is taken.
+    pub override_reason: Option<String>,
+}
+
+impl From<&BookAppointmentInput> for Booking {
+    fn from(input: &BookAppointmentInput) -> Self {
+        Self {
+            patient: input.patient_id,
+            places: Places {
+                practitioner: input.practitioner_id,
+                location: input.location_id,
+                room: input.room_id,
+            },
+            service: input.service_id,
+            starts_at: input.starts_at,
+            ends_at: input.ends_at,
+            timezone: input.timezone.clone(),
+            appointment_type: input.appointment_type,
+            priority: input.priority.unwrap_or(AppointmentPriority::Normal),
+            reason: input.reason.clone(),
+            notes: input.notes.clone(),
+            override_reason: input.override_reason.clone(),
+        }
+    }
+}
+
+pub async fn book(
+    app: &App,
+    actor: &Actor,
+    key: Option<&IdempotencyKey>,
+    input: &BookAppointmentInput,
+) -> Result<AppointmentId> {
+    actor.require(Permission::BookAppointments)?;
+    permit_override(actor, input.override_reason.as_deref())?;
+    check_texts(&[("reason", input.reason.as_ref()), ("notes", input.notes.as_ref())])?;
+    if input.notes.is_some() {
+        actor.require(Permission::WriteClinical)?;
+    }
+    let booking = &Booking::from(input);
+
+    app.write_once(actor, key, move |unit| async move {
+        let booked = match input.hold_id {
+            Some(id) => Box::pin(hold::commands::confirm(app, &unit, actor, id, booking)).await?,
+            None => place(app, &unit, actor, booking).await?,
+        };
+        Ok(booked.id)
+    })
+    .await
+}
+
+/// Makes an appointment in this unit of work, or fails with `Occupied`.
+pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Model> {
+    let ground = Ground::of(app, unit, actor, booking).await?;
+    let ends_at = ground.end_of(booking)?;
+    let slot = Slot { places: &booking.places, starts_at: booking.starts_at, ends_at };
+    slot.check(unit, actor, &ground.workspace, ground.service.as_ref()).await?;
+
+    let row = ground.row(unit, actor, booking, ends_at);
+    let appointment = unit.insert(row.into_active_model().reset_all()).await?;
+    occupy::take(unit, actor, &appointment, ground.service.as_ref()).await?;
+    ground.tell(unit, actor, booking, &appointment).await?;
+    Ok(appointment)
+}
+
+/// What a booking stands on: loaded, locked and found fit before anything is written.
+pub struct Ground {
+    pub workspace: Workspace,
+    pub service: Option<Service>,
+    pub patient: patient::entity::Model,
+    pub cipher: PatientCipher,
+    /// The zone that the time is meant in.
+    pub timezone: String,
+}
+
+impl Ground {
+    pub async fn of(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Self> {
+        let workspace = workspace_of(unit, actor).await?;
+        let service = match booking.service {
+            Some(id) => Some(offered_service(unit, actor, id).await?),
+            None => None,
+        };
+        booking.places.require(unit, actor, &workspace, service.as_ref()).await?;
+        let patient = bookable_patient(unit, actor, booking.patient).await?;
+        let timezone = booking.timezone.clone().unwrap_or_else(|| workspace.timezone.clone());
+        if timezone.parse::<chrono_tz::Tz>().is_err() {
+            return Err(Error::invalid("timezone", "This is not an IANA time zone."));
+        }
+        let cipher = app.keys.patient(&**unit, actor, patient.id, patient.key_version).await?;
+        Ok(Self { workspace, service, patient, cipher, timezone })
+    }
+
+    pub fn end_of(&self, booking: &Booking) -> Result<DateTime<Utc>> {
+        end_of(booking.starts_at, booking.ends_at, self.service.as_ref())
+    }
+
+    /// The row of the appointment.
+    pub fn row(&self, unit: &UnitOfWork, actor: &Actor, booking: &Booking, ends_at: DateTime<Utc>) -> Model {
+        let (id, service, now) = (unit.id::<AppointmentId>(), self.service.as_ref(), unit.clock().now());
+        Model {
+            id,
+            workspace_id: actor.workspace,
+            patient_id: self.patient.id,
+            practitioner_id: booking.places.practitioner,
+            service_id: booking.service,
+            location_id: booking.places.location,
+            room_id: booking.places.room,
+            series_id: None,
+            series_starts_local: None,
+            starts_at: booking.starts_at,
+            ends_at,
+            timezone: self.timezone.clone(),
+            appointment_type: kind_of(booking.appointment_type, service),
+            location_kind: None,
+            location_details: None,
+            priority: booking.priority,
+            status: AppointmentStatus::Scheduled,
+            reason: self.cipher.seal_some(id, "reason", booking.reason.as_deref()),
+            notes: self.cipher.seal_some(id, "notes", booking.notes.as_deref()),
+            buffer_before_minutes: service.map_or(0, |service| service.buffer_before_minutes),
+            buffer_after_minutes: service.map_or(0, |service| service.buffer_after_minutes),
+            cancelled_at: None,
+            cancellation_reason: None,
+            late_cancellation: false,
+            started_at: None,
+            completed_at: None,
+            sequence: 0,
+            is_override: booking.override_reason.is_some(),
+            external_key: None,
+            price_minor: service.and_then(|service| service.price_minor),
+            payment_status: PaymentStatus::NotPaid,
+            payment_method: None,
+            payment_notes: None,
+            paid_at: None,
+            created_by: actor.membership,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Tells the appointment's history and the journal that it was booked.
+    pub async fn tell(
+        &self,
+        unit: &UnitOfWork,
+        actor: &Actor,
+        booking: &Booking,
+        appointment: &Model,
+    ) -> Result<()> {
+        let reason = booking.override_reason.as_deref();
+        let past = History { kind: AppointmentEventKind::Booked, before: None, reason };
+        past.write(unit, actor, &self.cipher, appointment).await?;
+        unit.record(told(actor, "appointment.booked", appointment));
+        Ok(())
+    }
+}
+
+pub async fn reschedule(app: &App, actor: &Actor, input: &RescheduleAppointmentInput) -> Result<()> {
+    actor.require(Permission::BookAppointments)?;
+    permit_override(actor, input.override_reason.as_deref())?;
+    check_texts(&[("reason", input.reason.as_ref())])?;
+
+    app.write(actor, move |unit| async move {
+        let before = require(&unit, actor, input.id).await?;
+        expect_version(before.version, input.expected_version)?;
+
+        shift(app, &unit, actor, &before, &Move::of(&before, input)).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Where an appointment is to go.
+#[derive(Clone, Debug)]
+pub struct Move {
+    pub places: Places,
+    pub starts_at: DateTime<Utc>,
+    /// By default it stays as long as it was.
+    pub ends_at: Option<DateTime<Utc>>,
+    pub reason: Option<String>,
+    pub override_reason: Option<String>,
+}
+
+impl Move {
+    fn of(before: &Model, input: &RescheduleAppointmentInput) -> Self {
+        Self {
+            places: Places {
+                practitioner: input.practitioner_id.unwrap_or(before.practitioner_id),
+                location: patched(&input.location_id, before.location_id),
+                room: patched(&input.room_id, before.room_id),
+            },
+            starts_at: input.starts_at,
+            ends_at: input.ends_at,
+            reason: input.reason.clone(),
+            override_reason: input.override_reason.clone(),
+        }
+    }
+}
+
+/// Moves an appointment in this unit of work, or fails with `Occupied`.
+pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, to: &Move) -> Result<Model> {
+    let workspace = workspace_of(unit, actor).await?;
+    let service = match before.service_id {
+        Some(id) => Some(service::commands::require(unit, actor, id).await?),
+        None => None,
+    };
+    to.places.require(unit, actor, &workspace, service.as_ref()).await?;
+
+    if !rules::can_move(before.status) {
+        return Err(Error::conflict("Only an appointment that is scheduled or confirmed can be moved."));
+    }
+    let ends_at = to
+        .ends_at
+        .or_else(|| later(to.starts_at, before.ends_at - before.starts_at))
+        .ok_or_else(|| Error::invalid("startsAt", "The start is too far away."))?;
+    let slot = Slot { places: &to.places, starts_at: to.starts_at, ends_at };
+    slot.check(unit, actor, &workspace, service.as_ref()).await?;
+
+    let mut row = before.clone().into_active_model();
+    row.starts_at = Set(to.starts_at);
+    row.ends_at = Set(ends_at);
+    row.practitioner_id = Set(to.places.practitioner);
+    row.location_id = Set(to.places.location);
+    row.room_id = Set(to.places.room);
+    row.is_override = Set(to.override_reason.is_some());
+    row.sequence = Set(before.sequence + 1);
+    let after = unit.update(row).await?;
+    occupy::free(unit, actor, before).await?;
+    occupy::take(unit, actor, &after, service.as_ref()).await?;
+    let reason = to.reason.as_deref().or(to.override_reason.as_deref());
+    let past = History { kind: AppointmentEventKind::Rescheduled, before: Some(before), reason };
+    let cipher = cipher_of(app, unit, actor, &after).await?;
+    past.write(unit, actor, &cipher, &after).await?;
+
+    unit.record(told(actor, "appointment.rescheduled", &after));
+    Box::pin(waitlist::offer::offer(unit, actor.workspace, &Opening::of(before))).await?;
+    Ok(after)
+}
+
+fn patched<T: Copy>(patch: &async_graphql::MaybeUndefined<T>, present: Option<T>) -> Option<T> {
+    if patch.is_undefined() { present } else { patch.value().copied() }
+}
+
+pub fn permit_override(actor: &Actor, reason: Option<&str>) -> Result<()> {
+    let Some(reason) = reason else { return Ok(()) };
+    actor.require(Permission::OverrideBooking)?;
+    let mut problems = Problems::default();
+    problems.text("overrideReason", reason, super::input::TEXT);
+    problems.ok()
+}
+
+/// Where and when an appointment is to be.
+pub struct Slot<'a> {
+    pub places: &'a Places,
+    pub starts_at: DateTime<Utc>,
+    pub ends_at: DateTime<Utc>,
+}
+
+impl Slot<'_> {
+    /// Whether an appointment may be there at all, whoever else is: asked by every way to book, hold or move one.
+    pub async fn check(
+        &self,
+        unit: &UnitOfWork,
+        actor: &Actor,
+        workspace: &Workspace,
+        _service: Option<&Service>,
+    ) -> Result<()> {
+        let now = unit.clock().now();
+        let mut problems = Problems::default();
+        check_times(&mut problems, self.starts_at, self.ends_at, now);
+        if self.starts_at < now && !(workspace.allow_past_booking && actor.may(Permission::BookInThePast)) {
+            problems.add("startsAt", "The start is in the past.");
+        }
+        problems.ok()
+    }
+}
+
+/// A sum that does not overflow, whatever instant a client sends.
+pub fn later(at: DateTime<Utc>, by: Duration) -> Option<DateTime<Utc>> {
+    at.checked_add_signed(by)
+}
+
+pub fn end_of(
+    starts_at: DateTime<Utc>,
+    ends_at: Option<DateTime<Utc>>,
+    service: Option<&Service>,
+) -> Result<DateTime<Utc>> {
+    match (ends_at, service) {
+        (Some(ends_at), _) => Ok(ends_at),
+        (None, Some(service)) => later(starts_at, Duration::minutes(service.duration_minutes.into()))
+            .ok_or_else(|| Error::invalid("startsAt", "The start is too far away.")),
+        (None, None) => Err(Error::invalid("endsAt", "Give an end, or a service that has a duration.")),
+    }
+}
+
+fn kind_of(given: Option<AppointmentType>, service: Option<&Service>) -> AppointmentType {
+    given.or(service.map(|service| service.appointment_type)).unwrap_or(AppointmentType::Consultation)
+}
