@@ -32,6 +32,9 @@ const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 const COSTS: [f64; 9] = [1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0];
 
+/// From when on validating a document is worth a line in the log.
+const SLOW_VALIDATION: Duration = Duration::from_millis(20);
+
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Starts counting; before that nothing is. A second call changes nothing.
@@ -126,6 +129,9 @@ pub fn cost(points: u64) {
 /// A document that was not cached was parsed and validated, or refused.
 pub fn validated(elapsed: Duration) {
     histogram!(VALIDATION).record(elapsed);
+    if elapsed > SLOW_VALIDATION {
+        tracing::warn!(milliseconds = elapsed.as_millis(), "a document took long to validate");
+    }
 }
 
 /// A subscription was ended because its reader was too slow.

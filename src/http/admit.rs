@@ -12,7 +12,7 @@ use futures::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Server;
-use super::refuse::refuse;
+use super::refuse::{Form, refuse};
 use crate::access::actor::RequestInfo;
 use crate::access::throttle::{Charge, whole_seconds};
 use crate::error::Error;
@@ -64,10 +64,14 @@ pub async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    let headers = request.headers().clone();
-    let refuse = |status, error| refuse(&headers, status, error, &info.id);
+    let headers = request.headers();
+    let form = Form::of(headers);
+    let refuse = |status, error| refuse(form, status, error, &info.id);
     let refuse_body = |status, problem| refuse(status, Error::invalid_argument("body", problem));
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         // A few bytes can unpack to any number.
         return refuse_body(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the request uncompressed.");
     }
@@ -129,10 +133,11 @@ pub async fn charge(
 ) -> Response {
     let throttle = &server.app.throttle;
     let ip: Option<IpAddr> = info.ip.as_deref().and_then(|ip| ip.parse().ok());
-    let headers = request.headers().clone();
+    let headers = request.headers();
+    let form = Form::of(headers);
     let too_many = |charge: &Charge| {
         let error = charge.permit().err().unwrap_or(Error::Unavailable("limits"));
-        refuse(&headers, StatusCode::TOO_MANY_REQUESTS, error, &info.id)
+        refuse(form, StatusCode::TOO_MANY_REQUESTS, error, &info.id)
     };
     // A socket says later who it is; connections have limits of their own.
     let anonymous = !headers.contains_key(header::AUTHORIZATION) && !headers.contains_key(header::UPGRADE);

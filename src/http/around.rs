@@ -18,7 +18,7 @@ use tracing::{Instrument, field};
 
 use super::Server;
 use super::client::{REQUEST_ID, Told};
-use super::refuse::refuse;
+use super::refuse::{Form, refuse};
 use crate::access::actor::RequestInfo;
 use crate::error::Error;
 use crate::metrics;
@@ -50,14 +50,14 @@ pub async fn identify(State(server): State<Server>, mut request: Request, next: 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let span = tracing::info_span!("request", id, trace = trace_id, route, method, status = field::Empty);
-    let headers = request.headers().clone();
+    let form = Form::of(request.headers());
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
     let mut response = match answer.await {
         Ok(response) => response,
         Err(panic) => span.in_scope(|| {
             report(&*panic);
             let error = Error::internal(std::io::Error::other("a handler panicked"));
-            refuse(&headers, StatusCode::INTERNAL_SERVER_ERROR, error, &id)
+            refuse(form, StatusCode::INTERNAL_SERVER_ERROR, error, &id)
         }),
     };
     finish(&server, response.headers_mut(), &id, version);

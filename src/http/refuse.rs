@@ -14,8 +14,23 @@ struct Refused {
     errors: Vec<ServerError>,
 }
 
-/// The error as a GraphQL response, in the media type that the client asks for.
-pub fn refuse(asked: &HeaderMap, status: StatusCode, error: Error, request_id: &str) -> Response {
+/// The media type of a response to a request that nobody else looks at.
+#[derive(Clone, Copy)]
+pub struct Form(&'static str);
+
+impl Form {
+    /// The newer type for those who name it.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        Self(match accept.contains("application/graphql-response+json") {
+            true => "application/graphql-response+json; charset=utf-8",
+            false => "application/json; charset=utf-8",
+        })
+    }
+}
+
+/// The error as a GraphQL response.
+pub fn refuse(Form(kind): Form, status: StatusCode, error: Error, request_id: &str) -> Response {
     let wait = match error {
         Error::RateLimited { retry_after_seconds } => Some(retry_after_seconds),
         Error::Unavailable(_) => Some(1),
@@ -27,11 +42,6 @@ pub fn refuse(asked: &HeaderMap, status: StatusCode, error: Error, request_id: &
     let mut response = async_graphql::Response::from_errors(vec![error]);
     graphql_error::finish(&mut response, request_id);
     let mut response = (status, Json(Refused { errors: response.errors })).into_response();
-    let accept = asked.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let kind = match accept.contains("application/graphql-response+json") {
-        true => "application/graphql-response+json; charset=utf-8",
-        false => "application/json; charset=utf-8",
-    };
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(wait) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, wait.into());

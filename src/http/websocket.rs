@@ -18,6 +18,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use futures::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamExt, StreamFuture};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tracing::Instrument;
 
 use super::places::Place;
 use super::reply::{self, Media};
@@ -78,13 +79,14 @@ pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: Web
         let message = "The sub-protocol of the WebSocket must be graphql-transport-ws.";
         return reply::refusal(Media::Json, StatusCode::BAD_REQUEST, Code::BadUserInput, message, &info.id);
     }
+    let span = tracing::Span::current();
     upgrade
         .protocols([PROTOCOL])
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
-        .on_upgrade(move |socket| serve(server, info, socket))
+        .on_upgrade(move |socket| serve(server, info, socket).instrument(span))
 }
 
 async fn serve(server: Server, info: RequestInfo, mut socket: WebSocket) {
@@ -299,6 +301,10 @@ impl Conversation {
         } else {
             self.server.endpoint.prepare(request).and_then(|prepared| {
                 let charge = self.server.endpoint.charge(&prepared, identity);
+                let address = self.info.ip.as_deref().and_then(|ip| ip.parse().ok());
+                if let (None, Some(address)) = (identity, address) {
+                    self.server.app.throttle.charge_anonymous(address).permit().map_err(Refusal::because)?;
+                }
                 charge.permit().map(|()| prepared).map_err(Refusal::because)
             })
         };

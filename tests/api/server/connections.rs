@@ -210,6 +210,6 @@ async fn two_operations_on_one_connection_are_answered_in_order() {
     wire.write(&format!("{}{}", query("one"), query("two"))).await;
     let (answers, ended) = wire.read_for(Duration::from_millis(400)).await;
     assert!(!ended, "{answers}");
-    let place = |alias: &str| answers.find(&format!(r#"{{"data":{{"{alias}":"Query"}}}}"#)).unwrap();
+    let place = |alias: &str| answers.find(&format!(r#"{{"data":{{"{alias}":"Query"}}"#)).unwrap();
     assert!(place("one") < place("two"), "{answers}");
 }

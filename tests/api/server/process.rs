@@ -6,8 +6,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use futures::{SinkExt, StreamExt};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value as Json, json};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::{Wire, graphql_text, request_text};
 use crate::support::sign_in::PASSWORD;
@@ -150,6 +153,49 @@ async fn told_to_stop_it_finishes_twenty_slow_mutations_and_loses_nothing_acknow
     assert_eq!(server.ended(Duration::from_secs(20)).await, Some(0));
     assert!(told.elapsed() < Duration::from_secs(20));
     assert_eq!((acknowledged, services(server.folder.path()).await), (20, 20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn told_to_stop_it_sends_its_sockets_and_streams_elsewhere() {
+    let mut server = Server::start(&[("PRAXIS_SHUTDOWN_DELAY_SECONDS", "0")]).await;
+    let token = server.sign_up().await;
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        let mut request = format!("ws://{}/graphql", server.address).into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        for message in [
+            json!({ "type": "connection_init" }),
+            json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ __typename }" } }),
+        ] {
+            socket.send(Message::text(message.to_string())).await.unwrap();
+        }
+        // The acknowledgement, the answer and its end.
+        for _ in 0..3 {
+            socket.next().await.unwrap().unwrap();
+        }
+        sockets.push(socket);
+    }
+    let body = json!({ "query": "subscription { changes { id } }" }).to_string();
+    let mut stream = Wire::open(server.address).await;
+    let text = graphql_text(&body, Some(&token)).replacen("\r\n", "\r\nAccept: text/event-stream\r\n", 1);
+    stream.write(&text).await;
+    let (hello, ended) = stream.read_for(Duration::from_millis(500)).await;
+    assert!(hello.contains("text/event-stream") && !ended, "{hello}");
+
+    let told = Instant::now();
+    server.tell("-TERM");
+    for mut socket in sockets {
+        match socket.next().await.unwrap().unwrap() {
+            Message::Close(Some(frame)) => assert_eq!(u16::from(frame.code), 1012),
+            other => panic!("{other:?}"),
+        }
+        // The library answers the farewell while it is asked for more.
+        assert!(socket.next().await.is_none());
+    }
+    stream.read_to_end().await;
+    assert_eq!(server.ended(Duration::from_secs(10)).await, Some(0));
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
