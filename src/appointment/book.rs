@@ -53,11 +53,7 @@ impl Booking {
     fn of(input: &BookAppointmentInput, practitioner: MembershipId) -> Self {
         Self {
             patient: input.patient_id,
-            places: Places {
-                practitioner,
-                location: input.location_id,
-                room: input.room_id,
-            },
+            places: Places { practitioner, location: input.location_id, room: input.room_id },
             service: input.service_id,
             starts_at: input.starts_at,
             ends_at: input.ends_at,

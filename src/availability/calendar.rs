@@ -189,11 +189,8 @@ async fn appointments(ctx: &Context<'_>, wanted: &Wanted) -> Result<Vec<appointm
     let actor = ctx.actor()?;
     let look = ctx.look_ahead();
     let look = look.field("practitioners").field("appointments");
-    let filter = AppointmentFilter {
-        from: Some(wanted.from),
-        to: Some(wanted.to),
-        ..AppointmentFilter::default()
-    };
+    let filter =
+        AppointmentFilter { from: Some(wanted.from), to: Some(wanted.to), ..AppointmentFilter::default() };
     let mut query = queries::list(&actor, &filter);
     if !wanted.include_cancelled {
         let status = [AppointmentStatus::Cancelled, AppointmentStatus::NoShow];
@@ -214,7 +211,8 @@ async fn appointments(ctx: &Context<'_>, wanted: &Wanted) -> Result<Vec<appointm
     let asked = |field: &str| look.field(field).exists();
     let rows = join::select(query.limit(MOST + 1), asked, &queries::JOINS, &*tx).await?;
     if rows.len() as u64 > MOST {
-        let message = format!("There are more than {MOST} appointments: ask for fewer days or practitioners.");
+        let message =
+            format!("There are more than {MOST} appointments: ask for fewer days or practitioners.");
         return Err(Error::invalid_argument("to", message).into());
     }
     Ok(rows)

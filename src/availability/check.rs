@@ -127,7 +127,12 @@ pub async fn against(
 }
 
 /// Appointments that were booked over others do not refuse rows of the table, but their time is taken all the same.
-async fn refuse_beside(unit: &UnitOfWork, actor: &Actor, wanted: &Wanted<'_>, now: DateTime<Utc>) -> Result<()> {
+async fn refuse_beside(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    wanted: &Wanted<'_>,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let eyes = load::eyes(actor);
     let shape = wanted.shape();
     let span = Span::between(wanted.starts_at, wanted.ends_at);

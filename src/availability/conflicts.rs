@@ -108,10 +108,8 @@ impl Instead<'_> {
     /// The search for exactly this time.
     pub fn request(&self) -> Request {
         let span = Span::between(self.starts_at, self.ends_at);
-        let shape = Shape {
-            duration: span.end - span.start,
-            ..Shape::minutes(0, self.buffers.0, self.buffers.1)
-        };
+        let shape =
+            Shape { duration: span.end - span.start, ..Shape::minutes(0, self.buffers.0, self.buffers.1) };
         Request {
             practitioners: self.practitioner.into_iter().collect(),
             locations: self.location.into_iter().collect(),

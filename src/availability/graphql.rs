@@ -186,7 +186,9 @@ impl AvailabilityQuery {
         #[graphql(desc = "Only these practitioners. Omitted or empty: all who can be booked or have \
                           appointments. At most 100.")]
         practitioner_ids: Option<Vec<MembershipId>>,
-        #[graphql(desc = "Only hours and appointments at these places. Omitted or empty: anywhere. At most 20.")]
+        #[graphql(
+            desc = "Only hours and appointments at these places. Omitted or empty: anywhere. At most 20."
+        )]
         location_ids: Option<Vec<LocationId>>,
         #[graphql(desc = "Shows cancelled appointments and no-shows as well.", default)]
         include_cancelled: bool,

@@ -111,11 +111,7 @@ impl Hours {
         }
         let extra = self.extra.iter().filter(|extra| serves(extra.location, at));
         let extra: Vec<Window> = extra
-            .map(|extra| Window {
-                span: extra.span.cut(span),
-                zone: extra.zone,
-                location: extra.location,
-            })
+            .map(|extra| Window { span: extra.span.cut(span), zone: extra.zone, location: extra.location })
             .collect();
         let mut open = less(weekly, closings, at);
         open.extend(less(extra, &[], at));
@@ -129,7 +125,8 @@ impl Rule {
     fn expand(&self, clocks: &Clocks, windows: &mut Vec<Window>) {
         let timeline = clocks.of(self.zone);
         for date in timeline.dates(clocks.span()) {
-            let valid = self.from.is_none_or(|from| from <= date) && self.until.is_none_or(|until| date <= until);
+            let valid =
+                self.from.is_none_or(|from| from <= date) && self.until.is_none_or(|until| date <= until);
             if !valid || date.weekday().number_from_monday() != self.weekday {
                 continue;
             }
@@ -243,15 +240,14 @@ mod tests {
     fn nine_stays_nine_in_the_week_after_the_change_of_clocks() {
         let hours = Hours { rules: Some(vec![rule("Europe/Berlin", 1, 9, 17)]), ..Hours::default() };
         let clocks = clocks(span("2027-03-20T00:00", "2027-04-03T00:00"), "Europe/Berlin");
-        assert_eq!(
-            open(&hours, &[], &clocks),
-            pairs(&[("22 08:00", "22 16:00"), ("29 07:00", "29 15:00")])
-        );
+        assert_eq!(open(&hours, &[], &clocks), pairs(&[("22 08:00", "22 16:00"), ("29 07:00", "29 15:00")]));
     }
 
     #[test]
     fn hours_that_cross_midnight_in_utc_lose_nothing() {
-        for zone in ["Pacific/Auckland", "Pacific/Kiritimati", "Etc/GMT+12", "America/Los_Angeles", "Asia/Kathmandu"] {
+        for zone in
+            ["Pacific/Auckland", "Pacific/Kiritimati", "Etc/GMT+12", "America/Los_Angeles", "Asia/Kathmandu"]
+        {
             let rules = (1..=7).map(|weekday| rule(zone, weekday, 9, 17)).collect();
             let hours = Hours { rules: Some(rules), ..Hours::default() };
             let clocks = clocks(span("2026-06-01T00:00", "2026-06-29T00:00"), zone);
@@ -266,10 +262,7 @@ mod tests {
         monday.pause = Some((12 * 60, 13 * 60));
         let hours = Hours { rules: Some(vec![monday]), ..Hours::default() };
         let clocks = clocks(span("2026-06-01T00:00", "2026-06-02T00:00"), "UTC");
-        assert_eq!(
-            open(&hours, &[], &clocks),
-            pairs(&[("01 09:00", "01 12:00"), ("01 13:00", "01 17:00")])
-        );
+        assert_eq!(open(&hours, &[], &clocks), pairs(&[("01 09:00", "01 12:00"), ("01 13:00", "01 17:00")]));
     }
 
     #[test]
@@ -281,10 +274,7 @@ mod tests {
         }
         let hours = Hours { rules: Some(daily), ..Hours::default() };
         let clocks = clocks(span("2026-06-01T00:00", "2026-06-06T00:00"), "UTC");
-        assert_eq!(
-            open(&hours, &[], &clocks),
-            pairs(&[("02 09:00", "02 10:00"), ("03 09:00", "03 10:00")])
-        );
+        assert_eq!(open(&hours, &[], &clocks), pairs(&[("02 09:00", "02 10:00"), ("03 09:00", "03 10:00")]));
     }
 
     #[test]

@@ -246,8 +246,7 @@ pub async fn full_days(
         .filter(appointment::Column::StartsAt.gte(from))
         .filter(appointment::Column::StartsAt.lt(to))
         .filter(
-            appointment::Column::Status
-                .is_not_in([AppointmentStatus::Cancelled, AppointmentStatus::NoShow]),
+            appointment::Column::Status.is_not_in([AppointmentStatus::Cancelled, AppointmentStatus::NoShow]),
         );
     if let Some(id) = except.appointment {
         booked = booked.filter(appointment::Column::Id.ne(id));

@@ -3,7 +3,9 @@
 //! A window `[a, b)` on a date is the set of instants whose wall clock in the zone lies in `[a, b)` on that
 //! date: a gap of the clock shortens it, a fold makes it longer. Nothing here guesses.
 
-use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc,
+};
 use chrono_tz::Tz;
 
 use super::spans::{DAY, MINUTE, Span};

@@ -80,7 +80,8 @@ pub async fn find(
 
     let Shape { duration, before, after } = request.shape;
     let starts = request.range.cut(bookable_span(service, home, now));
-    let mut answer = Answer { found: Found::default(), practitioners: Vec::new(), rooms: HashMap::new(), zone: home };
+    let mut answer =
+        Answer { found: Found::default(), practitioners: Vec::new(), rooms: HashMap::new(), zone: home };
     if starts.is_empty() || members.is_empty() {
         return Ok(answer);
     }

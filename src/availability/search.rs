@@ -152,7 +152,13 @@ pub fn search(setting: &Setting, wish: &Wish) -> Found {
                         let Some(room) = way.room_at(setting, at) else { return true };
                         if earliest.take(at) {
                             let seats = setting.capacity;
-                            choices.push(Choice { starts_at: at, practitioner: index, location, room, seats });
+                            choices.push(Choice {
+                                starts_at: at,
+                                practitioner: index,
+                                location,
+                                room,
+                                seats,
+                            });
                         }
                         true
                     });

@@ -184,9 +184,10 @@ pub async fn read(
     let by_practitioner = members.into_iter().map(|member| {
         let sum = each.remove(&member.id).unwrap_or_default();
         let hours = plan.hours(member.id);
-        let works = hours.rules.is_some().then(|| {
-            minutes(&within(&hours.windows(&plan.closings, &clocks, None), span))
-        });
+        let works = hours
+            .rules
+            .is_some()
+            .then(|| minutes(&within(&hours.windows(&plan.closings, &clocks, None), span)));
         if let Some(works) = works {
             working += works;
             booked += sum.minutes;
@@ -253,7 +254,9 @@ async fn groups(
 ) -> Result<Vec<Group>> {
     let tx = ctx.call().tx().await?;
     let length: SimpleExpr = match tx.get_database_backend() {
-        DbBackend::Postgres => Expr::cust("CAST(SUM(EXTRACT(EPOCH FROM ends_at - starts_at)) / 60 AS bigint)"),
+        DbBackend::Postgres => {
+            Expr::cust("CAST(SUM(EXTRACT(EPOCH FROM ends_at - starts_at)) / 60 AS bigint)")
+        }
         _ => Expr::cust("CAST(SUM(unixepoch(ends_at) - unixepoch(starts_at)) / 60 AS bigint)"),
     };
     let mut any = Condition::all().add(Column::StartsAt.gte(from)).add(Column::StartsAt.lt(to));
@@ -266,8 +269,7 @@ async fn groups(
     if let Some(ids) = filter.service_ids.as_ref().filter(|ids| !ids.is_empty()) {
         any = any.add(Column::ServiceId.is_in(ids.iter().copied()));
     }
-    let columns =
-        [Column::PractitionerId, Column::Status, Column::AppointmentType, Column::LateCancellation];
+    let columns = [Column::PractitionerId, Column::Status, Column::AppointmentType, Column::LateCancellation];
     let mut query = ctx.actor()?.find::<Entity>().select_only().columns(columns).filter(any);
     for column in columns {
         query = query.group_by(column);

@@ -161,5 +161,7 @@ async fn require(unit: &UnitOfWork, actor: &Actor, id: DoctorScheduleId) -> Resu
 }
 
 fn told(actor: &Actor, action: &'static str, row: &Model) -> Event {
-    Event::by(actor, AuditKind::Write, action).on(row.id).with("practitioner", row.practitioner_id.to_string())
+    Event::by(actor, AuditKind::Write, action)
+        .on(row.id)
+        .with("practitioner", row.practitioner_id.to_string())
 }

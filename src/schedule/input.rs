@@ -134,7 +134,8 @@ fn checked_schedule(row: entity::ActiveModel) -> Result<entity::ActiveModel> {
     {
         problems.add("validUntil", "The last day must not be before the first.");
     }
-    for (field, date) in [("validFrom", *row.valid_from.as_ref()), ("validUntil", *row.valid_until.as_ref())] {
+    for (field, date) in [("validFrom", *row.valid_from.as_ref()), ("validUntil", *row.valid_until.as_ref())]
+    {
         if date.is_some_and(|date| !near(date)) {
             problems.add(field, "This date is too far away.");
         }

@@ -83,7 +83,8 @@ mod tests {
             assert_eq!(LocalTime::read(text), Some(LocalTime(minutes)));
             assert_eq!(LocalTime(minutes).to_value(), Value::String(text.into()));
         }
-        for bad in ["", "9:00", "09:5", "09:60", "24:01", "25:00", "-1:00", "09:00:00", "+9:00", "０９:00"] {
+        for bad in ["", "9:00", "09:5", "09:60", "24:01", "25:00", "-1:00", "09:00:00", "+9:00", "０９:00"]
+        {
             assert_eq!(LocalTime::read(bad), None, "{bad}");
         }
     }

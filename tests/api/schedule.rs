@@ -11,7 +11,8 @@ const CREATE: &str = "mutation($input: CreateWeeklyScheduleInput!) { createWeekl
     practitioner { id } location { name } } } }";
 const UPDATE: &str = "mutation($input: UpdateWeeklyScheduleInput!) { updateWeeklySchedule(input: $input) { \
     weeklySchedule { id version weekday startTime endTime breakStart breakEnd validFrom validUntil } } }";
-const DELETE: &str = "mutation($input: DeleteWeeklyScheduleInput!) { deleteWeeklySchedule(input: $input) { deletedId } }";
+const DELETE: &str =
+    "mutation($input: DeleteWeeklyScheduleInput!) { deleteWeeklySchedule(input: $input) { deletedId } }";
 const EXCEPT: &str = "mutation($input: CreateScheduleExceptionInput!) { createScheduleException(input: $input) { \
     scheduleException { id version kind reason startsAt endsAt timezone note practitioner { id } } } }";
 

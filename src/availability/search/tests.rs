@@ -48,7 +48,13 @@ fn stretches_of(most: usize, long: i64) -> impl Strategy<Value = Vec<(i64, i64)>
 
 fn rules() -> impl Strategy<Value = Vec<(u32, i32, i32, Option<(i32, i32)>, Option<u64>)>> {
     let quarter = 0i32..96;
-    let one = (1u32..=7, quarter.clone(), quarter.clone(), prop::option::of((0i32..8, 1i32..8)), prop::option::of(0u64..3));
+    let one = (
+        1u32..=7,
+        quarter.clone(),
+        quarter.clone(),
+        prop::option::of((0i32..8, 1i32..8)),
+        prop::option::of(0u64..3),
+    );
     let one = one.prop_filter_map("an interval", |(weekday, from, to, pause, until)| {
         let (from, to) = (from * 15, (to + 1) * 15);
         let pause = pause.map(|(at, long)| (from + at * 15, from + (at + long) * 15));
@@ -59,7 +65,8 @@ fn rules() -> impl Strategy<Value = Vec<(u32, i32, i32, Option<(i32, i32)>, Opti
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let shape = (1i32..10, 0i32..3, 0i32..3).prop_map(|(long, before, after)| (long * 10, before * 5, after * 5));
+    let shape =
+        (1i32..10, 0i32..3, 0i32..3).prop_map(|(long, before, after)| (long * 10, before * 5, after * 5));
     let place = (prop::sample::select(ZONES.to_vec()), prop::sample::select(DAYS.to_vec()));
     let taken = (
         stretches_of(3, 400),
@@ -68,19 +75,21 @@ fn case() -> impl Strategy<Value = Case> {
         stretches_of(6, 90),
         stretches_of(3, 120),
     );
-    let limits = (prop::sample::select(vec![5i64, 15, 30, 50]), 0i64..600, prop::option::weighted(0.2, 0u64..3));
+    let limits =
+        (prop::sample::select(vec![5i64, 15, 30, 50]), 0i64..600, prop::option::weighted(0.2, 0u64..3));
     (place, prop::option::weighted(0.9, rules()), taken, shape, limits).prop_map(
         |((zone, day), weekly, (extra, off, closed, busy, patient), shape, (step, notice, full))| {
             let (zone, day): (Tz, NaiveDate) = (zone.parse().unwrap(), day.parse().unwrap());
-            let rule = |(weekday, from, to, pause, until): (u32, i32, i32, Option<(i32, i32)>, Option<u64>)| Rule {
-                zone,
-                weekday,
-                minutes: (from, to),
-                pause,
-                from: None,
-                until: until.map(|days| day + Days::new(days)),
-                location: None,
-            };
+            let rule =
+                |(weekday, from, to, pause, until): (u32, i32, i32, Option<(i32, i32)>, Option<u64>)| Rule {
+                    zone,
+                    weekday,
+                    minutes: (from, to),
+                    pause,
+                    from: None,
+                    until: until.map(|days| day + Days::new(days)),
+                    location: None,
+                };
             let rules = weekly.map(|rules| rules.into_iter().map(rule).collect());
             Case { zone, day, rules, extra, off, closed, busy, patient, shape, step, notice, full }
         },
@@ -275,7 +284,8 @@ fn a_session_can_be_joined_while_it_has_seats_and_its_room_is_one_of_those_asked
     setting.practitioners[0].sessions.push(Session { span, room: Some(room), seats: 2 });
     setting.capacity = 5;
     let choices = search(&setting, &wish()).choices;
-    let seats: Vec<_> = choices.iter().map(|choice| (instant(choice.starts_at).to_rfc3339(), choice.seats)).collect();
+    let seats: Vec<_> =
+        choices.iter().map(|choice| (instant(choice.starts_at).to_rfc3339(), choice.seats)).collect();
     assert_eq!(
         seats,
         [("2026-06-01T09:30:00+00:00".to_owned(), 2), ("2026-06-01T11:00:00+00:00".to_owned(), 5)]

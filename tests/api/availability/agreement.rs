@@ -114,8 +114,12 @@ async fn check(clinic: &Clinic, seed: u64) {
         let input = json!({ "serviceId": service, "practitionerIds": [doctor.membership().to_string()],
             "patientId": clinic.bob.to_string(), "from": start, "to": start + Duration::days(2), "stepMinutes": step, "limit": 500 });
         let answer = clinic.desk.ok(SLOTS, json!({ "input": input })).await["availableSlots"].clone();
-        let listed: BTreeSet<DateTime<Utc>> =
-            answer["slots"].as_array().unwrap().iter().map(|slot| utc(slot["startsAt"].as_str().unwrap())).collect();
+        let listed: BTreeSet<DateTime<Utc>> = answer["slots"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|slot| utc(slot["startsAt"].as_str().unwrap()))
+            .collect();
         listed_in_all += listed.len();
         for quarter in 0..2 * 96 {
             let at = start + Duration::minutes(15 * quarter);

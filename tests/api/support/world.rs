@@ -41,7 +41,8 @@ impl North {
         north.create("addFamilyHistory", "entry", relative).await;
         let hours = json!({ "weekday": "MONDAY", "startTime": "09:00", "endTime": "17:00" });
         north.create("createWeeklySchedule", "weeklySchedule", hours).await;
-        let closed = json!({ "kind": "TIME_OFF", "firstDay": "2026-12-24", "lastDay": "2026-12-26", "note": name });
+        let closed =
+            json!({ "kind": "TIME_OFF", "firstDay": "2026-12-24", "lastDay": "2026-12-26", "note": name });
         north.create("createScheduleException", "scheduleException", closed).await;
         let booking = json!({ "patientId": patient, "practitionerId": doctor.membership().to_string(),
             "startsAt": "2026-06-02T09:00:00Z", "endsAt": "2026-06-02T09:30:00Z" });
