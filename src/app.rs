@@ -143,7 +143,8 @@ impl App {
                 clock: self.clock.clone(),
                 events: Mutex::default(),
             });
-            let outcome = work(unit.clone()).await;
+            // On the heap: a command inside a resolver inside a request is more than a small stack holds.
+            let outcome = Box::pin(work(unit.clone())).await;
             let unit = Arc::into_inner(unit)
                 .ok_or_else(|| Error::internal(std::io::Error::other("a unit of work outlived its work")))?;
             match self.conclude(scope, unit, outcome).await {

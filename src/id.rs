@@ -175,6 +175,8 @@ ids! {
     ServiceId = "svc" on "services";
     LocationId = "loc" on "locations";
     RoomId = "room" on "rooms";
+    EquipmentId = "eqp" on "equipment";
+    ServiceEquipmentId = "seq" on "service_equipment";
     DoctorScheduleId = "sch" on "doctor_schedules";
     ScheduleExceptionId = "sex" on "schedule_exceptions";
     AppointmentId = "apt" on "appointments";
@@ -182,6 +184,8 @@ ids! {
     AppointmentSeriesId = "ser" on "appointment_series";
     AppointmentEventId = "aev" on "appointment_events";
     AppointmentHoldId = "hld" on "appointment_holds";
+    GroupSessionId = "grp" on "group_sessions";
+    GroupSeatId = "seat" on "group_seats";
     WaitlistEntryId = "wait" on "waitlist_entries";
     ReminderId = "rem" on "reminders";
     NotificationSettingId = "nts" on "notification_settings";

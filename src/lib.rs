@@ -16,6 +16,7 @@ pub mod db;
 pub mod demo;
 pub mod diagnostic;
 pub mod disclosure;
+pub mod equipment;
 pub mod erasure;
 pub mod error;
 pub mod fhir;

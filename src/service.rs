@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod entity;
+pub mod equipment;
 pub mod graphql;
 pub mod input;
 pub mod queries;

@@ -22,6 +22,8 @@ mod m20261121_000058_retention;
 mod m20261121_000059_audit_checkpoints;
 mod m20261121_000099_walls;
 mod m20261121_000100_daily_limits;
+mod m20261121_000110_shared_resources;
+mod m20261121_000111_holds_and_series;
 pub mod table;
 pub mod walls;
 
@@ -53,6 +55,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000059_audit_checkpoints::Migration),
             Box::new(m20261121_000099_walls::Migration),
             Box::new(m20261121_000100_daily_limits::Migration),
+            Box::new(m20261121_000110_shared_resources::Migration),
+            Box::new(m20261121_000111_holds_and_series::Migration),
         ]
     }
 }

@@ -136,7 +136,7 @@ fn appointment_holds() -> Table {
         .check("interval", "ends_at > starts_at")
 }
 
-fn occupancies() -> Table {
+pub(crate) fn occupancies() -> Table {
     Table::tenant("occupancies")
         .may_belong_to("appointment_id", "appointments")
         .may_belong_to("hold_id", "appointment_holds")
@@ -210,7 +210,7 @@ fn waitlist_entries() -> Table {
 }
 
 /// Refuses an exclusive occupancy that overlaps another one of the same resource.
-async fn forbid_overlaps(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+pub(crate) async fn forbid_overlaps(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     match manager.get_database_backend() {
         DbBackend::Postgres => {
             // Two nodes may migrate at the same moment. The extension stays on the way down: it may have other users.

@@ -72,10 +72,14 @@ tenants! {
     crate::service::entity;
     crate::location::entity;
     crate::room::entity;
+    crate::equipment::entity;
+    crate::service::equipment;
     crate::schedule::entity;
     crate::schedule::exception;
     crate::appointment::entity, PatientId;
     crate::appointment::occupancy;
+    crate::appointment::group;
+    crate::appointment::seat;
     crate::appointment::series, PatientId;
     crate::appointment::event;
     crate::appointment::hold, PatientId;

@@ -5,28 +5,30 @@
 //! is found to be a deadlock, a second later; in a queue for the practitioner they never meet there.
 
 use chrono::{DateTime, Duration, Utc};
-use sea_orm::{IntoActiveModel, Set};
+use sea_orm::{ActiveModelTrait, IntoActiveModel, Set};
 
 use super::commands::{cipher_of, require, workspace_of};
-use super::entity::{self, AppointmentPriority, AppointmentStatus, AppointmentType, Model, PaymentStatus};
+use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType, Model, PaymentStatus};
 use super::event::AppointmentEventKind;
 use super::history::{History, told};
 use super::input::{BookAppointmentInput, RescheduleAppointmentInput, check_texts, check_times};
 use super::places::{Places, bookable_patient, offered_service};
-use super::{occupy, rules};
+use super::waitlist::offer::Opening;
+use super::{hold, occupy, rules, seats, waitlist};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, IdempotencyKey, UnitOfWork};
 use crate::availability::check::{self, Wanted};
 use crate::availability::choose;
 use crate::availability::conflicts::Instead;
+use crate::crypto::keys::PatientCipher;
 use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
-use crate::id::{AppointmentId, MembershipId, PatientId, ServiceId};
-use crate::service;
+use crate::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId};
 use crate::service::entity::Model as Service;
 use crate::workspace::entity::Model as Workspace;
+use crate::{member, patient, service};
 
 /// What is to be booked.
 #[derive(Clone, Debug)]
@@ -84,6 +86,12 @@ pub async fn book(
     }
 
     app.write_once(actor, key, move |unit| async move {
+        if let Some(id) = input.hold_id {
+            let held = hold::commands::own(&unit, actor, id).await?;
+            let booking = Booking::of(input, input.practitioner_id.unwrap_or(held.practitioner_id));
+            let booked = Box::pin(hold::commands::confirm(app, &unit, actor, &held, &booking)).await?;
+            return Ok(booked.id);
+        }
         let practitioner = match input.practitioner_id {
             Some(id) => id,
             None => somebody(&unit, actor, input).await?,
@@ -102,9 +110,7 @@ async fn somebody(unit: &UnitOfWork, actor: &Actor, input: &BookAppointmentInput
     };
     let service = service.as_ref();
     let ends_at = end_of(input.starts_at, input.ends_at, service)?;
-    let mut problems = Problems::default();
-    check_time(&mut problems, unit, actor, &workspace, input.starts_at, ends_at);
-    problems.ok()?;
+    check_time(unit, actor, &workspace, input.starts_at, ends_at)?;
     // Without the patient: that the patient is elsewhere is not a matter of who is free.
     let wanted = Instead {
         service,
@@ -127,75 +133,133 @@ pub fn buffers(service: Option<&Service>) -> (i32, i32) {
 
 /// Makes an appointment in this unit of work, or fails with `Occupied`.
 pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Model> {
-    let workspace = workspace_of(unit, actor).await?;
-    let service = match booking.service {
-        Some(id) => Some(offered_service(unit, actor, id).await?),
-        None => None,
-    };
-    let service = service.as_ref();
-    let (practitioner, location) = booking.places.require(unit, actor, &workspace, service).await?;
-    let patient = bookable_patient(unit, actor, booking.patient).await?;
-
-    let ends_at = end_of(booking.starts_at, booking.ends_at, service)?;
-    let mut problems = Problems::default();
-    check_time(&mut problems, unit, actor, &workspace, booking.starts_at, ends_at);
-    let timezone = booking.timezone.clone().unwrap_or_else(|| workspace.timezone.clone());
-    if timezone.parse::<chrono_tz::Tz>().is_err() {
-        problems.add("timezone", "This is not an IANA time zone.");
+    let mut booking = booking.clone();
+    if let (Some(service), None) = (booking.service, booking.places.room) {
+        booking.places.room = seats::room(unit, actor, &booking, service).await?;
     }
-    problems.ok()?;
-    if booking.override_reason.is_none() {
-        let wanted = Wanted {
-            workspace: &workspace,
-            service,
-            practitioner: &practitioner,
-            patient: Some(patient.id),
-            room: booking.places.room,
-            location,
+    let booking = &booking;
+    let ground = Ground::of(app, unit, actor, booking).await?;
+    let ends_at = ground.end_of(booking)?;
+    let wanted = ground.wanted(&booking.places, booking.starts_at, ends_at);
+    check_slot(unit, actor, &wanted, booking.override_reason.is_some()).await?;
+
+    let row = ground.row(unit, actor, booking, ends_at);
+    let appointment = unit.insert(row.into_active_model().reset_all()).await?;
+    occupy::take(unit, actor, &appointment, ground.service.as_ref()).await?;
+    ground.tell(unit, actor, booking, &appointment).await?;
+    Ok(appointment)
+}
+
+/// What a booking stands on: loaded, locked and found fit before anything is written.
+pub struct Ground {
+    pub workspace: Workspace,
+    pub service: Option<Service>,
+    pub practitioner: member::entity::Model,
+    /// Where it takes place: the place asked for, or else the room's.
+    pub location: Option<LocationId>,
+    pub patient: patient::entity::Model,
+    pub cipher: PatientCipher,
+    /// The zone that the time is meant in.
+    pub timezone: String,
+}
+
+impl Ground {
+    pub async fn of(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Self> {
+        let workspace = workspace_of(unit, actor).await?;
+        let service = match booking.service {
+            Some(id) => Some(offered_service(unit, actor, id).await?),
+            None => None,
+        };
+        let (practitioner, location) =
+            booking.places.require(unit, actor, &workspace, service.as_ref()).await?;
+        let patient = bookable_patient(unit, actor, booking.patient).await?;
+        let timezone = booking.timezone.clone().unwrap_or_else(|| workspace.timezone.clone());
+        if timezone.parse::<chrono_tz::Tz>().is_err() {
+            return Err(Error::invalid("timezone", "This is not an IANA time zone."));
+        }
+        let cipher = app.keys.patient(&**unit, actor, patient.id, patient.key_version).await?;
+        Ok(Self { workspace, service, practitioner, location, patient, cipher, timezone })
+    }
+
+    pub fn end_of(&self, booking: &Booking) -> Result<DateTime<Utc>> {
+        end_of(booking.starts_at, booking.ends_at, self.service.as_ref())
+    }
+
+    /// What the rules of the practice are asked about.
+    pub fn wanted(&self, places: &Places, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> Wanted<'_> {
+        Wanted {
+            workspace: &self.workspace,
+            service: self.service.as_ref(),
+            practitioner: &self.practitioner,
+            patient: Some(self.patient.id),
+            room: places.room,
+            location: self.location,
+            starts_at,
+            ends_at,
+            buffers: buffers(self.service.as_ref()),
+            except: None,
+        }
+    }
+
+    /// The row of the appointment.
+    pub fn row(&self, unit: &UnitOfWork, actor: &Actor, booking: &Booking, ends_at: DateTime<Utc>) -> Model {
+        let (id, service, now) = (unit.id::<AppointmentId>(), self.service.as_ref(), unit.clock().now());
+        Model {
+            id,
+            workspace_id: actor.workspace,
+            patient_id: self.patient.id,
+            practitioner_id: booking.places.practitioner,
+            service_id: booking.service,
+            location_id: booking.places.location,
+            room_id: booking.places.room,
+            series_id: None,
+            series_starts_local: None,
             starts_at: booking.starts_at,
             ends_at,
-            buffers: buffers(service),
-            except: None,
-        };
-        check::require(unit, actor, &wanted).await?;
+            timezone: self.timezone.clone(),
+            appointment_type: kind_of(booking.appointment_type, service),
+            location_kind: None,
+            location_details: None,
+            priority: booking.priority,
+            status: AppointmentStatus::Scheduled,
+            reason: self.cipher.seal_some(id, "reason", booking.reason.as_deref()),
+            notes: self.cipher.seal_some(id, "notes", booking.notes.as_deref()),
+            buffer_before_minutes: service.map_or(0, |service| service.buffer_before_minutes),
+            buffer_after_minutes: service.map_or(0, |service| service.buffer_after_minutes),
+            cancelled_at: None,
+            cancellation_reason: None,
+            late_cancellation: false,
+            started_at: None,
+            completed_at: None,
+            sequence: 0,
+            is_override: booking.override_reason.is_some(),
+            external_key: None,
+            price_minor: service.and_then(|service| service.price_minor),
+            payment_status: PaymentStatus::NotPaid,
+            payment_method: None,
+            payment_notes: None,
+            paid_at: None,
+            created_by: actor.membership,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
     }
 
-    let id = unit.id::<AppointmentId>();
-    let cipher = app.keys.patient(&**unit, actor, patient.id, patient.key_version).await?;
-    let appointment = unit
-        .insert(entity::ActiveModel {
-            id: Set(id),
-            patient_id: Set(patient.id),
-            practitioner_id: Set(booking.places.practitioner),
-            service_id: Set(booking.service),
-            location_id: Set(booking.places.location),
-            room_id: Set(booking.places.room),
-            starts_at: Set(booking.starts_at),
-            ends_at: Set(ends_at),
-            timezone: Set(timezone),
-            appointment_type: Set(kind_of(booking.appointment_type, service)),
-            priority: Set(booking.priority),
-            status: Set(AppointmentStatus::Scheduled),
-            payment_status: Set(PaymentStatus::NotPaid),
-            price_minor: Set(service.and_then(|service| service.price_minor)),
-            reason: Set(cipher.seal_some(id, "reason", booking.reason.as_deref())),
-            notes: Set(cipher.seal_some(id, "notes", booking.notes.as_deref())),
-            buffer_before_minutes: Set(service.map_or(0, |service| service.buffer_before_minutes)),
-            buffer_after_minutes: Set(service.map_or(0, |service| service.buffer_after_minutes)),
-            late_cancellation: Set(false),
-            sequence: Set(0),
-            is_override: Set(booking.override_reason.is_some()),
-            created_by: Set(actor.membership),
-            ..Default::default()
-        })
-        .await?;
-    occupy::take(unit, &appointment).await?;
-    let reason = booking.override_reason.as_deref();
-    let past = History { kind: AppointmentEventKind::Booked, before: None, reason };
-    past.write(unit, actor, &cipher, &appointment).await?;
-
-    unit.record(told(actor, "appointment.booked", &appointment));
-    Ok(appointment)
+    /// Tells the appointment's history and the journal that it was booked.
+    pub async fn tell(
+        &self,
+        unit: &UnitOfWork,
+        actor: &Actor,
+        booking: &Booking,
+        appointment: &Model,
+    ) -> Result<()> {
+        let reason = booking.override_reason.as_deref();
+        let past = History { kind: AppointmentEventKind::Booked, before: None, reason };
+        past.write(unit, actor, &self.cipher, appointment).await?;
+        unit.record(told(actor, "appointment.booked", appointment));
+        Ok(())
+    }
 }
 
 pub async fn reschedule(app: &App, actor: &Actor, input: &RescheduleAppointmentInput) -> Result<()> {
@@ -256,24 +320,19 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
         .ends_at
         .or_else(|| later(to.starts_at, before.ends_at - before.starts_at))
         .ok_or_else(|| Error::invalid("startsAt", "The start is too far away."))?;
-    let mut problems = Problems::default();
-    check_time(&mut problems, unit, actor, &workspace, to.starts_at, ends_at);
-    problems.ok()?;
-    if to.override_reason.is_none() {
-        let wanted = Wanted {
-            workspace: &workspace,
-            service: service.as_ref(),
-            practitioner: &practitioner,
-            patient: Some(before.patient_id),
-            room: to.places.room,
-            location,
-            starts_at: to.starts_at,
-            ends_at,
-            buffers: (before.buffer_before_minutes, before.buffer_after_minutes),
-            except: Some(before.id),
-        };
-        check::require(unit, actor, &wanted).await?;
-    }
+    let wanted = Wanted {
+        workspace: &workspace,
+        service: service.as_ref(),
+        practitioner: &practitioner,
+        patient: Some(before.patient_id),
+        room: to.places.room,
+        location,
+        starts_at: to.starts_at,
+        ends_at,
+        buffers: (before.buffer_before_minutes, before.buffer_after_minutes),
+        except: Some(before.id),
+    };
+    check_slot(unit, actor, &wanted, to.override_reason.is_some()).await?;
 
     let mut row = before.clone().into_active_model();
     row.starts_at = Set(to.starts_at);
@@ -284,14 +343,15 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
     row.is_override = Set(to.override_reason.is_some());
     row.sequence = Set(before.sequence + 1);
     let after = unit.update(row).await?;
-    occupy::free(unit, before).await?;
-    occupy::take(unit, &after).await?;
+    occupy::free(unit, actor, before).await?;
+    occupy::take(unit, actor, &after, service.as_ref()).await?;
     let reason = to.reason.as_deref().or(to.override_reason.as_deref());
     let past = History { kind: AppointmentEventKind::Rescheduled, before: Some(before), reason };
     let cipher = cipher_of(app, unit, actor, &after).await?;
     past.write(unit, actor, &cipher, &after).await?;
 
     unit.record(told(actor, "appointment.rescheduled", &after));
+    Box::pin(waitlist::offer::offer(unit, actor.workspace, &Opening::of(before))).await?;
     Ok(after)
 }
 
@@ -299,7 +359,7 @@ fn patched<T: Copy>(patch: &async_graphql::MaybeUndefined<T>, present: Option<T>
     if patch.is_undefined() { present } else { patch.value().copied() }
 }
 
-fn permit_override(actor: &Actor, reason: Option<&str>) -> Result<()> {
+pub fn permit_override(actor: &Actor, reason: Option<&str>) -> Result<()> {
     let Some(reason) = reason else { return Ok(()) };
     actor.require(Permission::OverrideBooking)?;
     let mut problems = Problems::default();
@@ -307,23 +367,37 @@ fn permit_override(actor: &Actor, reason: Option<&str>) -> Result<()> {
     problems.ok()
 }
 
-fn check_time(
-    problems: &mut Problems,
+/// Whether an appointment may be there and then: asked by every way to book, hold or move one, with the locks on
+/// what it takes up. An override is bound by the calendar only.
+pub async fn check_slot(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    wanted: &Wanted<'_>,
+    is_override: bool,
+) -> Result<()> {
+    check_time(unit, actor, wanted.workspace, wanted.starts_at, wanted.ends_at)?;
+    if is_override { Ok(()) } else { Box::pin(check::require(unit, actor, wanted)).await }
+}
+
+/// Whether anything can be booked at this time, by this member.
+pub fn check_time(
     unit: &UnitOfWork,
     actor: &Actor,
     workspace: &Workspace,
     starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
-) {
+) -> Result<()> {
     let now = unit.clock().now();
-    check_times(problems, starts_at, ends_at, now);
+    let mut problems = Problems::default();
+    check_times(&mut problems, starts_at, ends_at, now);
     if starts_at < now && !(workspace.allow_past_booking && actor.may(Permission::BookInThePast)) {
         problems.add("startsAt", "The start is in the past.");
     }
+    problems.ok()
 }
 
 /// A sum that does not overflow, whatever instant a client sends.
-fn later(at: DateTime<Utc>, by: Duration) -> Option<DateTime<Utc>> {
+pub fn later(at: DateTime<Utc>, by: Duration) -> Option<DateTime<Utc>> {
     at.checked_add_signed(by)
 }
 

@@ -11,6 +11,7 @@ use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType, Mod
 use super::event::{self, AppointmentEventKind};
 use super::occupancy::ResourceKind;
 use super::queries::HistoryOf;
+use super::series;
 use crate::access::permission::Permission;
 use crate::availability::check::Obstacle;
 use crate::availability::graphql::AvailableSlot;
@@ -176,6 +177,20 @@ impl ModelEx {
         self.payment_status
     }
 
+    /// The series that it is an occurrence of. Null when it was booked alone.
+    async fn series(&self, ctx: &Context<'_>) -> Result<Option<series::ModelEx>> {
+        match self.series_id {
+            Some(id) => Ok(ctx.call().load(id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The start on the wall clock that its series gave it, which stays when it is moved: the RECURRENCE-ID of
+    /// calendars. Null when it was booked alone.
+    async fn series_starts_at_local(&self) -> Option<&str> {
+        self.series_starts_local.as_deref()
+    }
+
     /// Everything that happened to it, oldest first.
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<HistoryEntry>> {
         let events = ctx.call().load(HistoryOf(self.id)).await?.unwrap_or_default();
@@ -285,6 +300,8 @@ impl HistoryEntry {
 pub struct AppointmentPayload {
     /// The appointment as it is now.
     pub appointment: ModelEx,
+    /// The other occurrences of its series that were changed with it.
+    pub others: Vec<ModelEx>,
 }
 
 /// The appointment is booked.
@@ -299,6 +316,8 @@ pub struct AppointmentBooked {
 pub struct AppointmentConflict {
     /// Who and what is taken, by start. Empty when only `obstacles` are in the way.
     pub conflicts: Vec<ResourceConflict>,
+    /// Whether it is a group session that has no seat left.
+    pub session_full: bool,
     /// Why the practitioner cannot be booked then, although nothing may be taken.
     pub obstacles: Vec<Obstacle>,
     /// The next times with the same practitioner (or anybody, when none was named), service and room, within two
@@ -315,7 +334,7 @@ pub struct ResourceConflict {
     pub starts_at: DateTimeUtc,
     /// Until when it is taken, buffers included.
     pub ends_at: DateTimeUtc,
-    /// The appointment that takes it. Null when you may not see it, and for a hold.
+    /// The appointment that takes it. Null when you may not see it, for a hold, and for a group session.
     pub appointment: Option<ModelEx>,
 }
 
@@ -338,4 +357,6 @@ pub enum RescheduleAppointmentPayload {
 pub struct AppointmentRescheduled {
     /// The appointment as it is now.
     pub appointment: ModelEx,
+    /// The other occurrences of its series that were moved with it, or that became part of the new series.
+    pub others: Vec<ModelEx>,
 }

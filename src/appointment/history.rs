@@ -27,11 +27,23 @@ impl History<'_> {
         cipher: &PatientCipher,
         after: &Model,
     ) -> Result<()> {
+        unit.insert(self.row(unit, actor, cipher, after)).await?;
+        Ok(())
+    }
+
+    /// The line as a row.
+    pub fn row(
+        &self,
+        unit: &UnitOfWork,
+        actor: &Actor,
+        cipher: &PatientCipher,
+        after: &Model,
+    ) -> event::ActiveModel {
         let id = unit.id::<AppointmentEventId>();
         let moved = self
             .before
             .is_none_or(|before| (before.starts_at, before.ends_at) != (after.starts_at, after.ends_at));
-        unit.insert(event::ActiveModel {
+        event::ActiveModel {
             id: Set(id),
             appointment_id: Set(after.id),
             kind: Set(self.kind),
@@ -45,9 +57,7 @@ impl History<'_> {
             actor_id: Set(actor.membership),
             occurred_at: Set(unit.clock().now()),
             ..Default::default()
-        })
-        .await?;
-        Ok(())
+        }
     }
 }
 

@@ -1,4 +1,13 @@
 //! A hold: a slot kept for somebody who has not booked yet.
+//!
+//! It takes up the time as an appointment does, until it expires. Whoever books next puts an expired hold
+//! aside before anything else, so nobody waits for the sweeper. A booking that names its hold takes over what
+//! the hold has taken up, in one transaction: at no moment is the slot free for anybody else. Offers to patients
+//! of the waiting list are holds, too.
+
+pub mod commands;
+pub mod graphql;
+pub mod input;
 
 use sea_orm::entity::prelude::*;
 
@@ -18,6 +27,12 @@ pub struct Model {
     pub starts_at: DateTimeUtc,
     pub ends_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
+    /// Kept free before the start.
+    pub buffer_before_minutes: i32,
+    /// Kept free after the end.
+    pub buffer_after_minutes: i32,
+    /// An offer to a patient of the waiting list.
+    pub for_waitlist: bool,
     pub held_by: MembershipId,
     pub released_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,

@@ -4,9 +4,10 @@ use async_graphql::{InputObject, MaybeUndefined};
 use chrono::{DateTime, Duration, Utc};
 
 use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType};
+use super::series::input::SeriesScope;
 use crate::error::Result;
 use crate::graphql::input::Problems;
-use crate::id::{AppointmentId, LocationId, MembershipId, PatientId, RoomId, ServiceId};
+use crate::id::{AppointmentHoldId, AppointmentId, LocationId, MembershipId, PatientId, RoomId, ServiceId};
 
 /// The shortest and the longest appointment that is booked by hand.
 const MINUTES: std::ops::RangeInclusive<i64> = 5..=480;
@@ -44,6 +45,8 @@ pub struct BookAppointmentInput {
     /// Books although somebody or something is taken, or outside working hours, notice and limits, for this reason.
     /// Takes the permission `OVERRIDE_BOOKING`.
     pub override_reason: Option<String>,
+    /// The slot that was held for it, by you. Practitioner, service, room and start must be those of the hold.
+    pub hold_id: Option<AppointmentHoldId>,
     /// Makes a repetition of this request harmless: the same key answers with the same appointment.
     pub idempotency_key: Option<String>,
 }
@@ -70,6 +73,9 @@ pub struct RescheduleAppointmentInput {
     /// Books although somebody or something is taken, or outside working hours, notice and limits, for this reason.
     /// Takes the permission `OVERRIDE_BOOKING`.
     pub override_reason: Option<String>,
+    /// Which occurrences of its series move with it, by as much on the wall clock. All of them or none.
+    #[graphql(default)]
+    pub scope: SeriesScope,
 }
 
 /// What to change about an appointment besides its time. What is omitted stays; null empties what may be empty.
@@ -107,6 +113,9 @@ pub struct CancelAppointmentInput {
     pub expected_version: i32,
     /// Why: at most 5,000 characters, stored encrypted.
     pub reason: Option<String>,
+    /// Which occurrences of its series are cancelled with it.
+    #[graphql(default)]
+    pub scope: SeriesScope,
 }
 
 /// A status put right after the fact.

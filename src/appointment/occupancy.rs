@@ -1,9 +1,10 @@
-//! An occupancy: the time during which an appointment or a hold takes up a practitioner, a room or a patient.
+//! An occupancy: the time during which an appointment or a hold takes up a practitioner, a room, a
+//! patient or equipment.
 //! Double booking is impossible because exclusive rows of one resource cannot overlap.
 
 use sea_orm::entity::prelude::*;
 
-use crate::id::{AppointmentHoldId, AppointmentId, OccupancyId, WorkspaceId};
+use crate::id::{AppointmentHoldId, AppointmentId, GroupSessionId, OccupancyId, WorkspaceId};
 
 /// What cannot be in two appointments at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
@@ -18,6 +19,9 @@ pub enum ResourceKind {
     /// The patient.
     #[sea_orm(string_value = "PATIENT")]
     Patient,
+    /// A piece of equipment.
+    #[sea_orm(string_value = "EQUIPMENT")]
+    Equipment,
 }
 
 #[sea_orm::model]
@@ -29,8 +33,10 @@ pub struct Model {
     pub workspace_id: WorkspaceId,
     pub appointment_id: Option<AppointmentId>,
     pub hold_id: Option<AppointmentHoldId>,
+    /// The group session whose practitioner, room and equipment these are.
+    pub session_id: Option<GroupSessionId>,
     pub resource_kind: ResourceKind,
-    /// The membership, room or patient.
+    /// The membership, room, patient or piece of equipment.
     pub resource_id: Uuid,
     /// With the buffer before.
     pub starts_at: DateTimeUtc,
@@ -38,6 +44,8 @@ pub struct Model {
     pub ends_at: DateTimeUtc,
     /// False for an appointment that was booked over another on purpose.
     pub exclusive: bool,
+    /// When a hold lets go. Null for everything else.
+    pub expires_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
     #[sea_orm(

@@ -88,6 +88,22 @@ impl Places {
     }
 }
 
+/// Locks what an appointment takes up besides the patient, in the order of every booking.
+pub async fn lock(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    practitioner: MembershipId,
+    room: Option<RoomId>,
+) -> Result<()> {
+    let member = actor.find::<member::entity::Entity>().filter(member::entity::Column::Id.eq(practitioner));
+    member.lock(LockType::NoKeyUpdate).one(&**unit).await?;
+    if let Some(room) = room {
+        let room = actor.find::<room::entity::Entity>().filter(room::entity::Column::Id.eq(room));
+        room.lock(LockType::NoKeyUpdate).one(&**unit).await?;
+    }
+    Ok(())
+}
+
 /// Whether the room belongs to another place than the one chosen.
 fn elsewhere(room: Option<LocationId>, chosen: Option<LocationId>) -> bool {
     matches!((room, chosen), (Some(room), Some(chosen)) if room != chosen)

@@ -1,25 +1,26 @@
 //! Reading appointments.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, WindowStatement};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QueryTrait,
-    RelationTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, RelationTrait, Select,
 };
 
 use super::entity::{Column, Entity, Model, ModelEx, Relation};
 use super::input::AppointmentFilter;
-use super::{event, occupancy};
+use super::occupy::{Claim, Span};
+use super::{event, group, occupancy};
 use crate::access::actor::Actor;
 use crate::error::Result;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::Call;
 use crate::graphql::join::Join;
 use crate::graphql::page::Key;
-use crate::id::{AppointmentId, PatientId};
+use crate::id::{AppointmentId, EquipmentId, GroupSessionId, PatientId, ServiceId};
 
 /// The relations that come along in the same statement when they are asked for.
 pub static JOINS: LazyLock<Vec<Join<Entity>>> = LazyLock::new(|| {
@@ -156,61 +157,126 @@ impl BatchKey for HistoryOf {
     }
 }
 
-/// What stands in the way of a booking.
+/// What a booking would take up.
 pub struct Wanted {
-    pub starts_at: DateTime<Utc>,
-    pub ends_at: DateTime<Utc>,
-    pub before_minutes: i32,
-    pub after_minutes: i32,
-    pub practitioner: Option<uuid::Uuid>,
-    pub patient: Option<uuid::Uuid>,
-    pub room: Option<uuid::Uuid>,
+    pub claim: Claim,
+    pub service: Option<ServiceId>,
     /// The appointment that is being moved: it does not stand in its own way.
     pub except: Option<AppointmentId>,
 }
 
+/// What stands in the way of a booking.
+#[derive(Default)]
+pub struct Taken {
+    /// By start.
+    pub rows: Vec<occupancy::Model>,
+    /// The group session is there, and has no seat left.
+    pub full: bool,
+}
+
+/// Everything that takes up what is wanted. Of a group session only one without a seat left is in the way.
 pub async fn conflicts(
     db: &impl ConnectionTrait,
     actor: &Actor,
     wanted: &Wanted,
     now: DateTime<Utc>,
-) -> Result<Vec<occupancy::Model>> {
-    let padded = |id: uuid::Uuid| {
-        Condition::all()
-            .add(occupancy::Column::ResourceId.eq(id))
-            .add(occupancy::Column::StartsAt.lt(wanted.ends_at + minutes(wanted.after_minutes)))
-            .add(occupancy::Column::EndsAt.gt(wanted.starts_at - minutes(wanted.before_minutes)))
-    };
-    let mut any = Condition::any();
-    for id in wanted.practitioner.into_iter().chain(wanted.room) {
-        any = any.add(padded(id));
+) -> Result<Taken> {
+    let mut claim = wanted.claim.clone();
+    if let Some(service) = wanted.service {
+        claim.equipment = equipment_of(db, actor, service).await?;
     }
-    if let Some(patient) = wanted.patient {
-        any = any.add(
-            Condition::all()
-                .add(occupancy::Column::ResourceId.eq(patient))
-                .add(occupancy::Column::StartsAt.lt(wanted.ends_at))
-                .add(occupancy::Column::EndsAt.gt(wanted.starts_at)),
-        );
-    }
-    if any.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = actor
-        .find::<occupancy::Entity>()
-        .filter(any)
-        .filter(crate::availability::load::live(&crate::availability::load::eyes(actor), now))
-        .order_by(occupancy::Column::StartsAt, Order::Asc)
-        .all(db)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter(|row| row.appointment_id.is_none() || row.appointment_id != wanted.except)
-        .collect())
+    let busy = Busy::load(db, actor, &claim.spans(), now).await?;
+    Ok(busy.in_the_way(&claim, wanted.service, |row| {
+        wanted.except.is_some() && row.appointment_id == wanted.except
+    }))
 }
 
-fn minutes(count: i32) -> chrono::Duration {
-    chrono::Duration::minutes(count.into())
+/// What some resources are taken up by.
+pub struct Busy {
+    /// By start.
+    rows: Vec<occupancy::Model>,
+    /// The group sessions among what takes them up.
+    sessions: HashMap<GroupSessionId, group::Model>,
+}
+
+impl Busy {
+    /// What takes these resources up from the first span's start to the last one's end. An expired hold gives way,
+    /// so it is none of it; what was booked over something
+    /// else on purpose takes its time like anything else.
+    pub async fn load(
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        spans: &[Span],
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let mut busy = Self { rows: Vec::new(), sessions: HashMap::new() };
+        let (Some(from), Some(to)) =
+            (spans.iter().map(|span| span.starts_at).min(), spans.iter().map(|span| span.ends_at).max())
+        else {
+            return Ok(busy);
+        };
+        let resources: BTreeSet<uuid::Uuid> = spans.iter().map(|span| span.resource).collect();
+        busy.rows = actor
+            .find::<occupancy::Entity>()
+            .filter(occupancy::Column::ResourceId.is_in(resources))
+            .filter(occupancy::Column::StartsAt.lt(to))
+            .filter(occupancy::Column::EndsAt.gt(from))
+            .filter(live(now))
+            .order_by(occupancy::Column::StartsAt, Order::Asc)
+            .all(db)
+            .await?;
+        let ids: BTreeSet<GroupSessionId> = busy.rows.iter().filter_map(|row| row.session_id).collect();
+        if !ids.is_empty() {
+            let sessions = actor.find::<group::Entity>().filter(group::Column::Id.is_in(ids)).all(db).await?;
+            busy.sessions = sessions.into_iter().map(|session| (session.id, session)).collect();
+        }
+        Ok(busy)
+    }
+
+    /// What the claim would meet, apart from what is excepted.
+    pub fn in_the_way(
+        &self,
+        claim: &Claim,
+        service: Option<ServiceId>,
+        except: impl Fn(&occupancy::Model) -> bool,
+    ) -> Taken {
+        let spans = claim.spans();
+        let joins = |session: &&group::Model| {
+            Some(session.service_id) == service
+                && session.practitioner_id == claim.practitioner
+                && session.starts_at == claim.starts_at
+        };
+        let own = self.sessions.values().find(joins);
+        let full = own.is_some_and(|session| session.booked >= session.capacity);
+        let meets = |row: &&occupancy::Model| {
+            let joined = !full && row.session_id.is_some() && row.session_id == own.map(|session| session.id);
+            !joined
+                && !except(row)
+                && spans.iter().any(|span| {
+                    span.resource == row.resource_id
+                        && row.starts_at < span.ends_at
+                        && row.ends_at > span.starts_at
+                })
+        };
+        Taken { rows: self.rows.iter().filter(meets).cloned().collect(), full }
+    }
+}
+
+/// Occupancies of appointments, and of holds that have not expired.
+pub fn live(now: DateTime<Utc>) -> Condition {
+    Condition::any().add(occupancy::Column::ExpiresAt.is_null()).add(occupancy::Column::ExpiresAt.gt(now))
+}
+
+/// The equipment that a service takes up, in the order of its ids.
+pub async fn equipment_of(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    service: ServiceId,
+) -> Result<Vec<EquipmentId>> {
+    use crate::service::equipment::{Column, Entity};
+    let query = actor.find::<Entity>().filter(Column::ServiceId.eq(service));
+    let ids = query.select_only().column(Column::EquipmentId).order_by_asc(Column::EquipmentId);
+    Ok(ids.into_tuple().all(db).await?)
 }
 
 pub fn one(actor: &Actor, id: AppointmentId) -> Select<Entity> {

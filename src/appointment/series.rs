@@ -1,4 +1,14 @@
 //! A series: the rule that repeated appointments come from.
+//!
+//! Its occurrences are appointments like any other, made when the series is booked, so the database keeps them
+//! from being booked over. Each remembers the start that the rule gave it, whatever becomes of it later.
+
+pub mod commands;
+pub mod edit;
+pub mod graphql;
+pub mod input;
+pub mod rule;
+pub mod zone;
 
 use sea_orm::entity::prelude::*;
 
@@ -21,6 +31,8 @@ pub struct Model {
     /// The first start on the wall clock, as `2026-03-29T09:30`.
     pub starts_local: String,
     pub duration_minutes: i32,
+    /// The starts on the wall clock that are left out, separated by commas.
+    pub exception_dates: String,
     /// The end of the last appointment that was made from it.
     pub until: Option<DateTimeUtc>,
     pub created_by: Option<MembershipId>,

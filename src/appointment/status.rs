@@ -7,8 +7,9 @@ use super::entity::{AppointmentStatus, Model};
 use super::event::AppointmentEventKind;
 use super::history::{History, action_of, told};
 use super::input::{CancelAppointmentInput, CorrectAppointmentStatusInput, check_texts};
-use super::occupy;
 use super::rules::{self, Step};
+use super::waitlist::offer::Opening;
+use super::{occupy, places, waitlist};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, UnitOfWork};
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
 use crate::id::AppointmentId;
 use crate::member::entity::Role;
-use crate::therapy_session;
+use crate::{service, therapy_session};
 
 /// Confirms, starts or completes an appointment, or marks that the patient did not come.
 pub async fn advance(
@@ -96,7 +97,7 @@ pub async fn correct(app: &App, actor: &Actor, input: &CorrectAppointmentStatusI
 }
 
 /// Writes the new status with what follows from it: the time taken or given back, the history, the journal.
-async fn change_status(
+pub async fn change_status(
     app: &App,
     unit: &UnitOfWork,
     actor: &Actor,
@@ -106,6 +107,8 @@ async fn change_status(
     reason: Option<&str>,
 ) -> Result<()> {
     let now = unit.clock().now();
+    // In the order of every booking, so that the two do not wait for each other.
+    places::lock(unit, actor, before.practitioner_id, before.room_id).await?;
     let cipher = cipher_of(app, unit, actor, &before).await?;
     let mut row = before.clone().into_active_model();
     row.status = Set(to);
@@ -130,13 +133,22 @@ async fn change_status(
     }
     let after = unit.update(row).await?;
     match (rules::occupies(before.status), rules::occupies(to)) {
-        (true, false) => occupy::free(unit, &after).await?,
-        (false, true) => occupy::take(unit, &after).await?,
+        (true, false) => occupy::free(unit, actor, &after).await?,
+        (false, true) => {
+            let service = match after.service_id {
+                Some(id) => Some(service::commands::require(unit, actor, id).await?),
+                None => None,
+            };
+            occupy::take(unit, actor, &after, service.as_ref()).await?;
+        }
         _ => {}
     }
     History { kind, before: Some(&before), reason }.write(unit, actor, &cipher, &after).await?;
 
     unit.record(told(actor, action_of(kind), &after));
+    if rules::occupies(before.status) && !rules::occupies(to) {
+        Box::pin(waitlist::offer::offer(unit, actor.workspace, &Opening::of(&before))).await?;
+    }
     Ok(())
 }
 

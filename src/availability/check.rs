@@ -1,17 +1,18 @@
 //! Whether one appointment can be booked: the counterpart of the search, for one time.
 
 use async_graphql::Enum;
-use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
-use uuid::Uuid;
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use sea_orm::ConnectionTrait;
 
-use super::load::{self, Except, zone};
+use super::load::{self, Except, Plan, zone};
 use super::query::{bookable_span, limits};
-use super::search::{Practitioner, Shape, is_free, obstacles};
+use super::search::{Practitioner, obstacles};
 use super::spans::Span;
 use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
-use crate::appointment::occupancy;
+use crate::appointment::occupy::Claim;
+use crate::appointment::queries;
 use crate::error::{Error, Result};
 use crate::id::{AppointmentId, LocationId, PatientId, RoomId};
 use crate::member::entity::Model as Member;
@@ -69,15 +70,23 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn shape(&self) -> Shape {
-        let around = Shape::minutes(0, self.buffers.0, self.buffers.1);
-        let span = Span::between(self.starts_at, self.ends_at);
-        Shape { duration: span.end - span.start, ..around }
+    fn claim(&self) -> Claim {
+        Claim {
+            practitioner: self.practitioner.id,
+            room: self.room,
+            equipment: Vec::new(),
+            patient: self.patient,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            before_minutes: self.buffers.0,
+            after_minutes: self.buffers.1,
+            exclusive: true,
+        }
     }
 }
 
-/// Refuses a time at which the practitioner cannot be booked, or that something takes which stands beside another
-/// appointment on purpose and so is not refused by the database.
+/// Refuses a time at which the practitioner cannot be booked, or at which something is taken. The database refuses
+/// what is taken as well, but not what stands beside another appointment on purpose.
 ///
 /// The caller holds the locks on practitioner, room and patient.
 pub async fn require(unit: &UnitOfWork, actor: &Actor, wanted: &Wanted<'_>) -> Result<()> {
@@ -86,7 +95,13 @@ pub async fn require(unit: &UnitOfWork, actor: &Actor, wanted: &Wanted<'_>) -> R
     if !found.is_empty() {
         return Err(Error::Unbookable(found));
     }
-    refuse_beside(unit, actor, wanted, now).await
+    let claim = queries::Wanted {
+        claim: wanted.claim(),
+        service: wanted.service.map(|service| service.id),
+        except: wanted.except,
+    };
+    let taken = queries::conflicts(&**unit, &load::eyes(actor), &claim, now).await?;
+    if taken.rows.is_empty() { Ok(()) } else { Err(Error::Occupied) }
 }
 
 /// What stands against the appointment, besides what is taken.
@@ -96,68 +111,67 @@ pub async fn against(
     wanted: &Wanted<'_>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Obstacle>> {
-    let eyes = &load::eyes(actor);
-    let home = zone(&wanted.workspace.timezone);
     let span = Span::between(wanted.starts_at, wanted.ends_at);
-    let ids = [wanted.practitioner.id];
-    let plan = load::plan(db, eyes, &ids, span).await?;
-    let clocks = plan.clocks(span, home);
-    let limits = limits([wanted.practitioner], wanted.service);
-    let except = Except { appointment: wanted.except, hold: None };
-    let mut full = load::full_days(db, eyes, &ids, &limits, &clocks, (span, now), except).await?;
-    let practitioner = Practitioner {
-        id: wanted.practitioner.id,
-        hours: plan.hours(wanted.practitioner.id),
-        busy: Vec::new(),
-        full_days: full.remove(&wanted.practitioner.id).unwrap_or_default(),
-        sessions: Vec::new(),
-    };
-    let against = obstacles(&practitioner, &plan.closings, &clocks, span, wanted.location);
-    let allowed = bookable_span(wanted.service, home, now);
-    // What is entered after the fact has no notice; whether it may be is decided elsewhere.
-    let short = span.start < allowed.start && wanted.starts_at >= now;
-    let found = [
-        (against.outside_hours, Obstacle::OutsideWorkingHours),
-        (against.time_off, Obstacle::TimeOff),
-        (short, Obstacle::MinimumNotice),
-        (span.start >= allowed.end, Obstacle::MaximumAdvance),
-        (against.full_day, Obstacle::DailyLimit),
-    ];
-    Ok(found.into_iter().filter_map(|(is, obstacle)| is.then_some(obstacle)).collect())
+    let leaving = wanted.except.as_slice();
+    Ok(Judge::load(db, actor, wanted, span, (now, leaving)).await?.against(wanted))
 }
 
-/// Appointments that were booked over others do not refuse rows of the table, but their time is taken all the same.
-async fn refuse_beside(
-    unit: &UnitOfWork,
-    actor: &Actor,
-    wanted: &Wanted<'_>,
+/// What decides about the appointments of one practitioner in a span, however many they are.
+pub struct Judge {
+    plan: Plan,
+    full_days: Vec<NaiveDate>,
+    home: Tz,
+    /// When a booking made now may start.
+    allowed: Span,
     now: DateTime<Utc>,
-) -> Result<()> {
-    let eyes = load::eyes(actor);
-    let shape = wanted.shape();
-    let span = Span::between(wanted.starts_at, wanted.ends_at);
-    let around = span.padded(shape.before, shape.after);
-    let resources: Vec<Uuid> = [Some(wanted.practitioner.id.0), wanted.room.map(|room| room.0)]
-        .into_iter()
-        .chain([wanted.patient.map(|patient| patient.0)])
-        .flatten()
-        .collect();
-    let mut beside = eyes
-        .find::<occupancy::Entity>()
-        .filter(occupancy::Column::Exclusive.eq(false))
-        .filter(occupancy::Column::ResourceId.is_in(resources))
-        .filter(occupancy::Column::EndsAt.gt(super::spans::instant(around.start)))
-        .filter(occupancy::Column::StartsAt.lt(super::spans::instant(around.end)))
-        .filter(load::live(&eyes, now));
-    if let Some(id) = wanted.except {
-        beside = beside.filter(occupancy::Column::AppointmentId.ne(id));
+}
+
+impl Judge {
+    /// `leaving` are appointments that are about to be elsewhere: they count towards no limit.
+    pub async fn load(
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        wanted: &Wanted<'_>,
+        span: Span,
+        (now, leaving): (DateTime<Utc>, &[AppointmentId]),
+    ) -> Result<Self> {
+        let eyes = &load::eyes(actor);
+        let home = zone(&wanted.workspace.timezone);
+        let ids = [wanted.practitioner.id];
+        let plan = load::plan(db, eyes, &ids, span).await?;
+        let limits = limits([wanted.practitioner], wanted.service);
+        let except = Except { appointments: leaving, hold: None };
+        let clocks = plan.clocks(span, home);
+        let mut full = load::full_days(db, eyes, &ids, &limits, &clocks, (span, now), except).await?;
+        Ok(Self {
+            plan,
+            full_days: full.remove(&wanted.practitioner.id).unwrap_or_default(),
+            home,
+            allowed: bookable_span(wanted.service, home, now),
+            now,
+        })
     }
-    let rows = beside.all(&**unit).await?;
-    let unpadded = Shape { before: 0, after: 0, ..shape };
-    let free = rows.iter().all(|row| {
-        let taken = [Span::between(row.starts_at, row.ends_at)];
-        let shape = if row.resource_kind == occupancy::ResourceKind::Patient { unpadded } else { shape };
-        is_free(&taken, shape, span.start)
-    });
-    if free { Ok(()) } else { Err(Error::Occupied) }
+
+    pub fn against(&self, wanted: &Wanted<'_>) -> Vec<Obstacle> {
+        let span = Span::between(wanted.starts_at, wanted.ends_at);
+        let practitioner = Practitioner {
+            id: wanted.practitioner.id,
+            hours: self.plan.hours(wanted.practitioner.id),
+            busy: Vec::new(),
+            full_days: self.full_days.clone(),
+            sessions: Vec::new(),
+        };
+        let clocks = self.plan.clocks(span, self.home);
+        let against = obstacles(&practitioner, &self.plan.closings, &clocks, span, wanted.location);
+        // What is entered after the fact has no notice; whether it may be is decided elsewhere.
+        let short = span.start < self.allowed.start && wanted.starts_at >= self.now;
+        let found = [
+            (against.outside_hours, Obstacle::OutsideWorkingHours),
+            (against.time_off, Obstacle::TimeOff),
+            (short, Obstacle::MinimumNotice),
+            (span.start >= self.allowed.end, Obstacle::MaximumAdvance),
+            (against.full_day, Obstacle::DailyLimit),
+        ];
+        found.into_iter().filter_map(|(is, obstacle)| is.then_some(obstacle)).collect()
+    }
 }

@@ -74,7 +74,7 @@ pub async fn check(ctx: &Context<'_>, input: &FindConflictsInput) -> Result<Book
         buffers,
         except: input.appointment_id,
     };
-    let conflicts = roots::in_the_way(ctx, &instead).await?;
+    let (conflicts, _) = roots::in_the_way(ctx, &instead).await?;
     let bookable = obstacles.is_empty() && conflicts.is_empty();
     let alternatives = if bookable { Vec::new() } else { instead.times(ctx).await? };
     Ok(BookingCheck { bookable, obstacles, conflicts, alternatives })

@@ -7,18 +7,22 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::hours::{Clocks, Closed, Extra, Hours, Rule};
+use super::search::Session;
 use super::spans::{Span, instant};
 use crate::access::actor::Actor;
 use crate::appointment::entity::{self as appointment, AppointmentStatus};
-use crate::appointment::{hold, occupancy};
+use crate::appointment::queries::live;
+use crate::appointment::{group, hold, occupancy};
 use crate::error::Result;
 use crate::id::{AppointmentHoldId, AppointmentId, MembershipId, ServiceId};
 use crate::schedule::entity as schedule;
 use crate::schedule::exception::{self, ExceptionKind};
+use crate::service::entity::Model as Service;
 
 /// The longest that something is taken: the longest appointment that was ever imported, with its buffers.
 const LONGEST: Duration = Duration::days(32);
@@ -162,7 +166,7 @@ pub async fn busy(
         // Bounds the search in the index, which is by end.
         .filter(occupancy::Column::EndsAt.lt(last))
         .filter(occupancy::Column::StartsAt.lt(to))
-        .filter(live(actor, now));
+        .filter(live(now));
     if let Some(id) = except {
         let another = Condition::any()
             .add(occupancy::Column::AppointmentId.is_null())
@@ -178,17 +182,35 @@ pub async fn busy(
     Ok(busy)
 }
 
-/// Occupancies of appointments, and of holds that have not expired.
-pub fn live(actor: &Actor, now: DateTime<Utc>) -> Condition {
-    let alive = actor
-        .find::<hold::Entity>()
-        .select_only()
-        .column(hold::Column::Id)
-        .filter(hold::Column::ExpiresAt.gt(now))
-        .into_query();
-    Condition::any()
-        .add(occupancy::Column::HoldId.is_null())
-        .add(occupancy::Column::HoldId.in_subquery(alive))
+/// The group sessions of the service with these practitioners that have begun to fill and have a seat left: one
+/// statement, and none for a service that is not for groups.
+pub async fn sessions(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    service: Option<&Service>,
+    practitioners: &[MembershipId],
+    starts: Span,
+) -> Result<HashMap<MembershipId, Vec<Session>>> {
+    let mut sessions: HashMap<MembershipId, Vec<Session>> = HashMap::new();
+    let Some(service) = service.filter(|service| service.capacity > 1) else { return Ok(sessions) };
+    let rows = actor
+        .find::<group::Entity>()
+        .filter(group::Column::PractitionerId.is_in(practitioners.iter().copied()))
+        .filter(group::Column::ServiceId.eq(service.id))
+        .filter(group::Column::StartsAt.gte(instant(starts.start)))
+        .filter(group::Column::StartsAt.lt(instant(starts.end)))
+        .filter(group::Column::Booked.gt(0))
+        .filter(Expr::col(group::Column::Booked).lt(Expr::col(group::Column::Capacity)))
+        .all(db)
+        .await?;
+    for row in rows {
+        sessions.entry(row.practitioner_id).or_default().push(Session {
+            span: Span::between(row.starts_at, row.ends_at),
+            room: row.room_id,
+            seats: row.capacity - row.booked,
+        });
+    }
+    Ok(sessions)
 }
 
 /// How many a practitioner may have on one day.
@@ -208,8 +230,8 @@ impl Limits {
 
 /// What does not count towards a limit: what is being moved, or turned into an appointment.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Except {
-    pub appointment: Option<AppointmentId>,
+pub struct Except<'a> {
+    pub appointments: &'a [AppointmentId],
     pub hold: Option<AppointmentHoldId>,
 }
 
@@ -222,7 +244,7 @@ pub async fn full_days(
     limits: &Limits,
     clocks: &Clocks,
     (span, now): (Span, DateTime<Utc>),
-    except: Except,
+    except: Except<'_>,
 ) -> Result<HashMap<MembershipId, Vec<NaiveDate>>> {
     if limits.none() {
         return Ok(HashMap::new());
@@ -248,8 +270,8 @@ pub async fn full_days(
         .filter(
             appointment::Column::Status.is_not_in([AppointmentStatus::Cancelled, AppointmentStatus::NoShow]),
         );
-    if let Some(id) = except.appointment {
-        booked = booked.filter(appointment::Column::Id.ne(id));
+    if !except.appointments.is_empty() {
+        booked = booked.filter(appointment::Column::Id.is_not_in(except.appointments.iter().copied()));
     }
     let mut rows: Vec<Row> = booked.into_tuple().all(db).await?;
     let mut held = actor

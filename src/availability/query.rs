@@ -12,6 +12,7 @@ use super::local::start_of_day;
 use super::search::{Found, Practitioner, Room, Setting, Shape, Wish, search};
 use super::spans::{MINUTE, Span, merged};
 use crate::access::actor::Actor;
+use crate::appointment::queries::equipment_of;
 use crate::error::Result;
 use crate::id::{AppointmentId, LocationId, MembershipId, PatientId, RoomId};
 use crate::service::entity::Model as Service;
@@ -94,11 +95,17 @@ pub async fn find(
     let mut resources: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     resources.extend(rooms.iter().flatten().map(|room| room.id.0));
     resources.extend(request.patient.map(|patient| patient.0));
+    let equipment = match service {
+        Some(service) => equipment_of(db, eyes, service.id).await?,
+        None => Vec::new(),
+    };
+    resources.extend(equipment.iter().map(|equipment| equipment.0));
     let mut busy = load::busy(db, eyes, resources, around, now, request.except).await?;
     let mut busy_of = |id: Uuid| busy.remove(&id).unwrap_or_default();
 
+    let mut sessions = load::sessions(db, eyes, service, &ids, starts).await?;
     let limits = limits(&members, service);
-    let except = Except { appointment: request.except, hold: None };
+    let except = Except { appointments: request.except.as_slice(), hold: None };
     let mut full = load::full_days(db, eyes, &ids, &limits, &clocks, (starts, now), except).await?;
 
     let setting = Setting {
@@ -109,7 +116,7 @@ pub async fn find(
                 hours: plan.hours(*id),
                 busy: busy_of(id.0),
                 full_days: full.remove(id).unwrap_or_default(),
-                sessions: Vec::new(),
+                sessions: sessions.remove(id).unwrap_or_default(),
             })
             .collect(),
         rooms: rooms.as_ref().map(|rooms| {
@@ -121,7 +128,7 @@ pub async fn find(
             rooms.iter().map(room).collect()
         }),
         patient_busy: request.patient.map(|patient| busy_of(patient.0)).unwrap_or_default(),
-        equipment_busy: Vec::new(),
+        equipment_busy: equipment.iter().flat_map(|equipment| busy_of(equipment.0)).collect(),
         capacity: service.map_or(1, |service| service.capacity),
         closings: plan.closings,
         clocks,

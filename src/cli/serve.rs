@@ -45,6 +45,7 @@ pub async fn run(mut config: Config, args: Args) -> Outcome {
     }
     tracing::info!(address = %listener.local_addr()?, engine = ?app.db.engine(), "serving");
 
+    tokio::spawn(crate::appointment::sweep::run(app.clone()));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         signal().await;

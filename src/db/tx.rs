@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction,
-    DbBackend, DbErr, EntityTrait, ExecResult, IntoActiveModel, QueryFilter, QueryResult, Statement, Value,
+    DbBackend, DbErr, EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult,
+    Statement, Value,
 };
 
 use super::{Engine, Scope, Statements};
 use crate::error::{Error, Result};
 use crate::id::WorkspaceId;
+
+/// The most parameters of one statement: SQLite takes 32,766.
+const PARAMETERS: usize = 32_000;
 
 /// A transaction, scoped to a workspace.
 ///
@@ -100,19 +104,20 @@ impl Tx {
         Ok(row.insert(self).await?)
     }
 
-    /// Inserts many rows of one table in one statement.
+    /// Inserts many rows of one table, as many in one statement as the engines take parameters.
     pub async fn insert_all<A>(&self, rows: Vec<A>, now: DateTimeUtc) -> Result<()>
     where
         A: ActiveModelTrait + Send,
     {
-        if rows.is_empty() {
-            return Ok(());
+        let at_once = PARAMETERS / <A::Entity as EntityTrait>::Column::iter().count().max(1);
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let mut stamped: Vec<A> = rows.by_ref().take(at_once.max(1)).collect();
+            for row in &mut stamped {
+                self.stamp_new(row, now)?;
+            }
+            A::Entity::insert_many(stamped).exec_without_returning(self).await?;
         }
-        let mut stamped = rows;
-        for row in &mut stamped {
-            self.stamp_new(row, now)?;
-        }
-        A::Entity::insert_many(stamped).exec_without_returning(self).await?;
         Ok(())
     }
 

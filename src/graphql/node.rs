@@ -8,10 +8,12 @@ use super::guard::requires;
 use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
+use crate::appointment::{hold, series, waitlist};
 use crate::error::Error;
 use crate::id::{
-    self, AppointmentId, AuditEventId, AuthSessionId, DoctorScheduleId, FamilyHistoryId, LocationId,
-    MembershipId, PatientId, RoomId, ScheduleExceptionId, ServiceId, TypedId, WorkspaceId,
+    self, AppointmentHoldId, AppointmentId, AppointmentSeriesId, AuditEventId, AuthSessionId,
+    DoctorScheduleId, FamilyHistoryId, LocationId, MembershipId, PatientId, RoomId, ScheduleExceptionId,
+    ServiceId, TypedId, WaitlistEntryId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
@@ -34,6 +36,9 @@ pub enum Node {
     Location(location::ModelEx),
     Room(room::ModelEx),
     Appointment(Box<appointment::ModelEx>),
+    SlotHold(Box<hold::ModelEx>),
+    WaitlistEntry(Box<waitlist::ModelEx>),
+    AppointmentSeries(Box<series::ModelEx>),
     Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
@@ -98,6 +103,18 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
         AppointmentId::PREFIX => {
             call.permits(Permission::ReadAppointments)?;
             call.load(AppointmentId(uuid)).await?.map(Box::new).map(Node::Appointment)
+        }
+        AppointmentHoldId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
+            call.load(AppointmentHoldId(uuid)).await?.map(Box::new).map(Node::SlotHold)
+        }
+        WaitlistEntryId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
+            call.load(WaitlistEntryId(uuid)).await?.map(Box::new).map(Node::WaitlistEntry)
+        }
+        AppointmentSeriesId::PREFIX => {
+            call.permits(Permission::ReadAppointments)?;
+            call.load(AppointmentSeriesId(uuid)).await?.map(Box::new).map(Node::AppointmentSeries)
         }
         PatientId::PREFIX => {
             call.permits(Permission::ReadPatients)?;

@@ -6,10 +6,11 @@ use super::feed::FeedEvent;
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::id::{
-    AppointmentId, AppointmentSeriesId, AttachmentId, CarePlanGoalId, CarePlanId, CarePlanInterventionId,
-    ConsentId, DeletionRequestId, DiagnosticResultId, DisclosureId, DoctorScheduleId, FamilyHistoryId,
-    LegalHoldId, LocationId, MedicalRecordId, MembershipId, PatientId, RetentionPolicyId, RoomId,
-    ScheduleExceptionId, ServiceId, TestOrderId, TherapySessionId, TypedId, WaitlistEntryId, WorkspaceId,
+    AppointmentHoldId, AppointmentId, AppointmentSeriesId, AttachmentId, CarePlanGoalId, CarePlanId,
+    CarePlanInterventionId, ConsentId, DeletionRequestId, DiagnosticResultId, DisclosureId, DoctorScheduleId,
+    EquipmentId, FamilyHistoryId, LegalHoldId, LocationId, MedicalRecordId, MembershipId, PatientId,
+    RetentionPolicyId, RoomId, ScheduleExceptionId, ServiceId, TestOrderId, TherapySessionId, TypedId,
+    WaitlistEntryId, WorkspaceId,
 };
 use crate::member::entity::Role;
 
@@ -30,12 +31,16 @@ pub enum ChangeType {
     Location,
     /// A room.
     Room,
+    /// A piece of equipment.
+    Equipment,
     /// A weekly schedule.
     Schedule,
     /// Time off or extra hours.
     ScheduleException,
     /// An appointment.
     Appointment,
+    /// A slot that is held.
+    SlotHold,
     /// A series of appointments.
     AppointmentSeries,
     /// An entry of the waitlist.
@@ -79,9 +84,11 @@ impl ChangeType {
             ServiceId::TABLE => Self::Service,
             LocationId::TABLE => Self::Location,
             RoomId::TABLE => Self::Room,
+            EquipmentId::TABLE => Self::Equipment,
             DoctorScheduleId::TABLE => Self::Schedule,
             ScheduleExceptionId::TABLE => Self::ScheduleException,
             AppointmentId::TABLE => Self::Appointment,
+            AppointmentHoldId::TABLE => Self::SlotHold,
             AppointmentSeriesId::TABLE => Self::AppointmentSeries,
             WaitlistEntryId::TABLE => Self::WaitlistEntry,
             TherapySessionId::TABLE => Self::TherapySession,
@@ -107,10 +114,11 @@ impl ChangeType {
             Self::Workspace => Permission::ReadWorkspace,
             Self::Member => Permission::ReadMembers,
             Self::Patient => Permission::ReadPatients,
-            Self::Service | Self::Location | Self::Room => Permission::ReadPractice,
+            Self::Service | Self::Location | Self::Room | Self::Equipment => Permission::ReadPractice,
             Self::Schedule
             | Self::ScheduleException
             | Self::Appointment
+            | Self::SlotHold
             | Self::AppointmentSeries
             | Self::WaitlistEntry => Permission::ReadAppointments,
             Self::FamilyHistory

@@ -77,6 +77,10 @@ pub struct Model {
     pub late_cancellation_hours: i32,
     /// A patient is a no-show this long after the start.
     pub no_show_grace_minutes: i32,
+    /// How long a slot is held at most.
+    pub hold_minutes: i32,
+    /// How long a patient of the waiting list has to answer an offer.
+    pub waitlist_offer_minutes: i32,
     pub storage_used_bytes: i64,
     pub storage_quota_bytes: i64,
     /// A sign-in ends after so many hours without use.

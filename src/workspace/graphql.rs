@@ -139,6 +139,16 @@ impl ModelEx {
         self.no_show_grace_minutes
     }
 
+    /// For how many minutes a slot can be held.
+    async fn hold_minutes(&self) -> i32 {
+        self.hold_minutes
+    }
+
+    /// How many minutes a patient of the waiting list has to answer an offer.
+    async fn waitlist_offer_minutes(&self) -> i32 {
+        self.waitlist_offer_minutes
+    }
+
     /// Bytes that its attachments take.
     async fn storage_used_bytes(&self) -> i64 {
         self.storage_used_bytes

@@ -53,6 +53,10 @@ pub struct UpdateWorkspaceInput {
     pub late_cancellation_hours: Option<i32>,
     /// A patient is a no-show so many minutes after the start: 0 to 1440.
     pub no_show_grace_minutes: Option<i32>,
+    /// For how many minutes a slot can be held: 1 to 60.
+    pub hold_minutes: Option<i32>,
+    /// How many minutes a patient of the waiting list has to answer an offer: 5 to 2880.
+    pub waitlist_offer_minutes: Option<i32>,
     /// A sign-in ends after so many hours without use: 1 to 8784. In force from its next refresh.
     pub refresh_idle_hours: Option<i32>,
     /// A sign-in ends after so many hours, used or not: at most 8784, and not less than without use.
@@ -71,6 +75,8 @@ impl UpdateWorkspaceInput {
         set(&mut row.allow_past_booking, self.allow_past_booking);
         set(&mut row.late_cancellation_hours, self.late_cancellation_hours);
         set(&mut row.no_show_grace_minutes, self.no_show_grace_minutes);
+        set(&mut row.hold_minutes, self.hold_minutes);
+        set(&mut row.waitlist_offer_minutes, self.waitlist_offer_minutes);
         set(&mut row.refresh_idle_hours, self.refresh_idle_hours);
         set(&mut row.refresh_absolute_hours, self.refresh_absolute_hours);
         patch(&mut row.country, &self.country);
@@ -115,6 +121,8 @@ fn checked(row: ActiveModel) -> Result<ActiveModel> {
     problems.length("businessName", text(&row.business_name), 255);
     problems.range("lateCancellationHours", *row.late_cancellation_hours.as_ref(), 0..=720);
     problems.range("noShowGraceMinutes", *row.no_show_grace_minutes.as_ref(), 0..=1_440);
+    problems.range("holdMinutes", *row.hold_minutes.as_ref(), 1..=60);
+    problems.range("waitlistOfferMinutes", *row.waitlist_offer_minutes.as_ref(), 5..=2_880);
     problems.range("refreshIdleHours", *row.refresh_idle_hours.as_ref(), 1..=8_784);
     let idle = *row.refresh_idle_hours.as_ref();
     problems.range(

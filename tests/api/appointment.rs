@@ -14,24 +14,24 @@ pub const BOOK: &str = "mutation($input: BookAppointmentInput!) { bookAppointmen
         practitioner { id } room { id } service { name } } } \
     ... on AppointmentConflict { conflicts { resource startsAt endsAt appointment { id } } } } }";
 
-const MOVE: &str = "mutation($input: RescheduleAppointmentInput!) { rescheduleAppointment(input: $input) { \
+pub const MOVE: &str = "mutation($input: RescheduleAppointmentInput!) { rescheduleAppointment(input: $input) { \
     __typename ... on AppointmentRescheduled { appointment { id version startsAt endsAt sequence room { id } } } \
     ... on AppointmentConflict { conflicts { resource } } } }";
 
 /// A practice with a doctor, a front desk, a service with buffers, a room and two patients.
-struct Practice {
-    app: TestApp,
-    owner: Client,
-    desk: Client,
-    doctor: Client,
-    service: Json,
-    room: Json,
-    ada: PatientId,
-    bob: PatientId,
+pub struct Practice {
+    pub app: TestApp,
+    pub owner: Client,
+    pub desk: Client,
+    pub doctor: Client,
+    pub service: Json,
+    pub room: Json,
+    pub ada: PatientId,
+    pub bob: PatientId,
 }
 
 impl Practice {
-    async fn new(on: crate::support::database::On) -> Self {
+    pub async fn new(on: crate::support::database::On) -> Self {
         let app = TestApp::new(on).await;
         let owner = app.workspace("north").await;
         let desk = app.member(owner.workspace(), Role::Staff).await;
@@ -55,24 +55,30 @@ impl Practice {
         Self { app, owner, desk, doctor, service, room, ada, bob }
     }
 
-    fn booking(&self, patient: PatientId, starts_at: &str) -> Json {
+    pub fn booking(&self, patient: PatientId, starts_at: &str) -> Json {
         json!({ "patientId": patient.to_string(), "practitionerId": self.doctor.membership().to_string(),
             "serviceId": self.service, "startsAt": starts_at })
     }
 
-    async fn book(&self, client: &Client, input: Json) -> Json {
+    pub async fn book(&self, client: &Client, input: Json) -> Json {
         client.ok(BOOK, json!({ "input": input })).await["bookAppointment"].clone()
     }
 
     /// Books and returns the appointment's id; its version is 1.
-    async fn booked(&self, patient: PatientId, starts_at: &str) -> Json {
+    pub async fn booked(&self, patient: PatientId, starts_at: &str) -> Json {
         let answer = self.book(&self.desk, self.booking(patient, starts_at)).await;
         assert_eq!(answer["__typename"], "AppointmentBooked", "{answer}");
         answer["appointment"]["id"].clone()
     }
 
     /// Takes one step of the status flow; returns the appointment or the error's code.
-    async fn step(&self, client: &Client, mutation: &str, id: &Json, version: i32) -> Result<Json, String> {
+    pub async fn step(
+        &self,
+        client: &Client,
+        mutation: &str,
+        id: &Json,
+        version: i32,
+    ) -> Result<Json, String> {
         let input =
             if mutation == "cancelAppointment" { "CancelAppointmentInput" } else { "AppointmentStatusInput" };
         let document = format!(
@@ -88,7 +94,13 @@ impl Practice {
         }
     }
 
-    async fn correct(&self, client: &Client, id: &Json, version: i32, status: &str) -> Result<Json, String> {
+    pub async fn correct(
+        &self,
+        client: &Client,
+        id: &Json,
+        version: i32,
+        status: &str,
+    ) -> Result<Json, String> {
         let document = "mutation($input: CorrectAppointmentStatusInput!) { correctAppointmentStatus(input: $input) { \
                         appointment { status version } } }";
         let input =

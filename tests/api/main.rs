@@ -3,6 +3,9 @@
 
 mod appointment;
 mod availability;
+mod course;
+mod group;
+mod hold;
 mod http;
 mod import;
 mod journal;
@@ -14,9 +17,11 @@ mod roles;
 mod room;
 mod schedule;
 mod schema;
+mod series;
 mod service;
 mod sign_in;
 mod support;
 mod tables;
 mod tenancy;
+mod waitlist;
 mod workspace;

@@ -12,8 +12,11 @@ use crate::appointment::input::{
     AppointmentFilter, AppointmentStatusInput, BookAppointmentInput, CancelAppointmentInput,
     CorrectAppointmentStatusInput, RescheduleAppointmentInput, UpdateAppointmentInput,
 };
+use crate::appointment::occupy::Claim;
 use crate::appointment::queries::{self, FirstOfPatient, Wanted};
-use crate::appointment::{book, commands, status};
+use crate::appointment::series::edit::{self, Moved};
+use crate::appointment::series::input::SeriesScope;
+use crate::appointment::{book, commands, occupancy, status};
 use crate::availability::conflicts::Instead;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
@@ -21,7 +24,7 @@ use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{self, nodes_asked};
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
-use crate::id::{AppointmentId, PatientId};
+use crate::id::{AppointmentId, MembershipId, PatientId};
 use crate::service::entity::Model as Service;
 
 /// The order of a list of appointments.
@@ -131,7 +134,8 @@ impl AppointmentMutation {
         }
     }
 
-    /// Moves an appointment that is scheduled or confirmed to another time, practitioner, room or place.
+    /// Moves an appointment that is scheduled or confirmed to another time, practitioner, room or place; with a
+    /// `scope` also others of its series.
     #[graphql(directive = requires::apply(Permission::BookAppointments))]
     async fn reschedule_appointment(
         &self,
@@ -139,10 +143,13 @@ impl AppointmentMutation {
         #[graphql(desc = "Which one, and where to.")] input: RescheduleAppointmentInput,
     ) -> Result<Option<RescheduleAppointmentPayload>> {
         let actor = ctx.actor()?;
+        if input.scope != SeriesScope::This {
+            return Ok(Some(reschedule_series(ctx, &input).await?));
+        }
         match book::reschedule(ctx.app(), &actor, &input).await {
             Ok(()) => {
                 let appointment = reload(ctx, input.id).await?;
-                let moved = AppointmentRescheduled { appointment };
+                let moved = AppointmentRescheduled { appointment, others: Vec::new() };
                 Ok(Some(RescheduleAppointmentPayload::Rescheduled(Box::new(moved))))
             }
             Err(error @ (Error::Occupied | Error::Unbookable(_))) => {
@@ -220,15 +227,21 @@ impl AppointmentMutation {
         advance(ctx, &input, AppointmentStatus::NoShow).await
     }
 
-    /// Cancels an appointment that is not over. Its time is free again.
+    /// Cancels an appointment that is not over; with a `scope` also others of its series that have not begun. Its
+    /// time is free again, and offered to the waiting list.
     #[graphql(directive = requires::apply(Permission::BookAppointments))]
     async fn cancel_appointment(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which one, and why.")] input: CancelAppointmentInput,
     ) -> Result<Option<AppointmentPayload>> {
-        status::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
-        payload(ctx, input.id).await
+        if input.scope == SeriesScope::This {
+            status::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
+            return payload(ctx, input.id).await;
+        }
+        let cancelled = edit::cancel(ctx.app(), &*ctx.actor()?, &input).await?;
+        let (appointment, others) = with_others(ctx, input.id, cancelled).await?;
+        Ok(Some(AppointmentPayload { appointment, others }))
     }
 
     /// Puts a status right after the fact: a completed appointment to no-show or cancelled (unless it has a
@@ -255,37 +268,77 @@ async fn advance(
 }
 
 async fn payload(ctx: &Context<'_>, id: AppointmentId) -> Result<Option<AppointmentPayload>> {
-    Ok(Some(AppointmentPayload { appointment: reload(ctx, id).await? }))
+    Ok(Some(AppointmentPayload { appointment: reload(ctx, id).await?, others: Vec::new() }))
 }
 
 async fn reload(ctx: &Context<'_>, id: AppointmentId) -> Result<ModelEx> {
     Ok(ctx.call().load(id).await?.ok_or(Error::NotFound)?)
 }
 
-/// Why nothing was booked: what is in the way as far as the caller may see it, and the next times.
-async fn conflict(ctx: &Context<'_>, wanted: &Instead<'_>, error: Error) -> Result<AppointmentConflict> {
-    let obstacles = if let Error::Unbookable(obstacles) = error { obstacles } else { Vec::new() };
-    let conflicts = in_the_way(ctx, wanted).await?;
-    Ok(AppointmentConflict { conflicts, obstacles, alternatives: wanted.times(ctx).await? })
+async fn reschedule_series(
+    ctx: &Context<'_>,
+    input: &RescheduleAppointmentInput,
+) -> Result<RescheduleAppointmentPayload> {
+    match edit::reschedule(ctx.app(), &*ctx.actor()?, input).await? {
+        Moved::Done(moved) => {
+            let (appointment, others) = with_others(ctx, input.id, moved).await?;
+            let moved = AppointmentRescheduled { appointment, others };
+            Ok(RescheduleAppointmentPayload::Rescheduled(Box::new(moved)))
+        }
+        Moved::Taken { rows, full, obstacles } => {
+            let conflicts = resource_conflicts(ctx, rows).await?;
+            let alternatives = Vec::new();
+            let conflict = AppointmentConflict { conflicts, session_full: full, obstacles, alternatives };
+            Ok(RescheduleAppointmentPayload::Conflict(conflict))
+        }
+    }
 }
 
-/// Who and what is taken, with the appointments that the caller may see.
-pub async fn in_the_way(ctx: &Context<'_>, wanted: &Instead<'_>) -> Result<Vec<ResourceConflict>> {
-    let (call, actor, now) = (ctx.call(), ctx.actor()?, ctx.app().clock.now());
-    let wanted = Wanted {
+/// The named appointment, and the others in their order.
+async fn with_others(
+    ctx: &Context<'_>,
+    id: AppointmentId,
+    all: Vec<AppointmentId>,
+) -> Result<(ModelEx, Vec<ModelEx>)> {
+    let loads = all.into_iter().filter(|other| *other != id).map(|other| reload(ctx, other));
+    let (appointment, others) =
+        futures::future::join(reload(ctx, id), futures::future::join_all(loads)).await;
+    Ok((appointment?, others.into_iter().collect::<Result<_>>()?))
+}
+
+/// Why nothing was booked: what is in the way as far as the caller may see it, and the next times.
+pub async fn conflict(ctx: &Context<'_>, wanted: &Instead<'_>, error: Error) -> Result<AppointmentConflict> {
+    let obstacles = if let Error::Unbookable(obstacles) = error { obstacles } else { Vec::new() };
+    let (conflicts, session_full) = in_the_way(ctx, wanted).await?;
+    Ok(AppointmentConflict { conflicts, session_full, obstacles, alternatives: wanted.times(ctx).await? })
+}
+
+/// Who and what is taken, with the appointments that the caller may see, and whether it is a full group session.
+pub async fn in_the_way(ctx: &Context<'_>, wanted: &Instead<'_>) -> Result<(Vec<ResourceConflict>, bool)> {
+    let now = ctx.app().clock.now();
+    let claim = Claim {
+        // Nobody's id, which nothing takes up, when anybody would do.
+        practitioner: wanted.practitioner.unwrap_or(MembershipId(uuid::Uuid::nil())),
+        room: wanted.room,
+        equipment: Vec::new(),
+        patient: wanted.patient,
         starts_at: wanted.starts_at,
         ends_at: wanted.ends_at,
         before_minutes: wanted.buffers.0,
         after_minutes: wanted.buffers.1,
-        practitioner: wanted.practitioner.map(|practitioner| practitioner.0),
-        patient: wanted.patient.map(|patient| patient.0),
-        room: wanted.room.map(|room| room.0),
-        except: wanted.except,
+        exclusive: true,
     };
-    let taken = queries::conflicts(&*call.tx().await?, &actor, &wanted, now).await?;
-    let loads = taken.into_iter().map(|row| async move {
+    let service = wanted.service.map(|service| service.id);
+    let wanted = Wanted { claim, service, except: wanted.except };
+    let taken = queries::conflicts(&*ctx.call().tx().await?, &*ctx.actor()?, &wanted, now).await?;
+    Ok((resource_conflicts(ctx, taken.rows).await?, taken.full))
+}
+
+/// What is taken, with the appointments that the caller may see.
+async fn resource_conflicts(ctx: &Context<'_>, rows: Vec<occupancy::Model>) -> Result<Vec<ResourceConflict>> {
+    let loads = rows.into_iter().map(|row| async move {
         let appointment = match row.appointment_id {
-            Some(id) => call.load(id).await?,
+            Some(id) => ctx.call().load(id).await?,
             None => None,
         };
         Ok(ResourceConflict {

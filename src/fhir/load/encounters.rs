@@ -295,7 +295,7 @@ impl Load<'_> {
         row.started_at = Set(began(status).then_some(record.starts_at));
         row.completed_at = Set((status == AppointmentStatus::Completed).then_some(record.ends_at));
         let after = self.unit.update(row).await?;
-        occupy::free(self.unit, before).await?;
+        occupy::free(self.unit, self.actor, before).await?;
         if rules::occupies(after.status) {
             self.unit.insert_all(occupy::rows(self.unit, &after, false)).await?;
         }

@@ -48,6 +48,17 @@ impl North {
             "startsAt": "2026-06-02T09:00:00Z", "endsAt": "2026-06-02T09:30:00Z" });
         let booked = north.owner.ok(crate::appointment::BOOK, json!({ "input": booking })).await;
         north.keep(&booked["bookAppointment"]["appointment"]["id"]);
+        let hold = json!({ "practitionerId": doctor.membership().to_string(), "patientId": patient,
+            "startsAt": "2026-06-02T11:00:00Z", "endsAt": "2026-06-02T11:30:00Z" });
+        let held = north.owner.ok(crate::hold::HOLD, json!({ "input": hold })).await;
+        north.keep(&held["holdSlot"]["hold"]["id"]);
+        let wish = json!({ "patientId": patient, "earliest": "2026-06-02T09:00:00Z", "latest": "2026-06-03T09:00:00Z" });
+        north.create("joinWaitlist", "entry", wish).await;
+        let series = json!({ "patientId": patient, "practitionerId": doctor.membership().to_string(),
+            "startsAtLocal": "2026-07-02T09:00", "durationMinutes": 30, "rule": "FREQ=DAILY;COUNT=2",
+            "onConflict": "FAIL_ALL" });
+        let booked = north.owner.ok(crate::series::BOOK, json!({ "input": series })).await;
+        north.keep(&booked["bookSeries"]["series"]["id"]);
         north.keep(&doctor.membership().to_string().into());
         north.keep(&north.owner.workspace().to_string().into());
         north.before = north.fingerprint().await;
@@ -74,7 +85,7 @@ impl North {
         let everything = "{ services(includeArchived: true) { nodes { id name version } } \
             locations(includeArchived: true) { nodes { id name version } } \
             rooms(includeArchived: true) { nodes { id name version } } \
-            appointments { nodes { id version status startsAt } } \
+            appointments { nodes { id version status startsAt } } waitlist { nodes { id version status } } \
             patients(filter: { includeArchived: true }) { nodes { id version lastName } } \
             weeklySchedules { nodes { id version startTime } } \
             scheduleExceptions { nodes { id version note } } \
