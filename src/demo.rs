@@ -113,6 +113,7 @@ async fn create(app: &App, slug: &str, password_hash: &str) -> Result<()> {
         let mut doctors: Vec<_> = doctor.into_iter().collect();
         doctors.extend(people::add_colleagues(&unit).await?);
         practice::add_schedules(&unit, &doctors, &practice).await?;
+        practice::add_exceptions(&unit, &doctors).await?;
         calendar::fill(app, &unit, actor, &practice, &doctors, &patients).await
     })
     .await

@@ -1,4 +1,4 @@
-//! How many appointments a day: of a service, and with a practitioner. And the index that free times are searched by.
+//! How many appointments a day: of a service, and with a practitioner.
 
 use sea_orm_migration::prelude::{DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, async_trait};
 
@@ -20,24 +20,10 @@ impl MigrationTrait for Migration {
             )
             .await?;
         }
-        // Holds all that a search for free times reads, so that it does not visit the table.
-        execute(
-            manager,
-            "CREATE INDEX occupancies_taken_idx
-             ON occupancies (workspace_id, resource_id, ends_at, starts_at, hold_id, appointment_id)",
-        )
-        .await?;
-        execute(manager, "DROP INDEX occupancies_resource_id_ends_at_id_idx").await
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute(
-            manager,
-            "CREATE INDEX occupancies_resource_id_ends_at_id_idx
-             ON occupancies (workspace_id, resource_id, ends_at, id)",
-        )
-        .await?;
-        execute(manager, "DROP INDEX occupancies_taken_idx").await?;
         for table in ["services", "memberships"] {
             execute(manager, &format!("ALTER TABLE {table} DROP COLUMN daily_limit")).await?;
         }

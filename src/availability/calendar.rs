@@ -12,7 +12,7 @@ use super::load::{self, Plan};
 use super::spans::{Span, instant, is_near, merged, total};
 use crate::appointment::entity::AppointmentStatus;
 use crate::appointment::input::AppointmentFilter;
-use crate::appointment::{entity as appointment, queries, rules};
+use crate::appointment::{entity as appointment, hold, queries, rules};
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::document::cost::list_size;
@@ -71,6 +71,8 @@ pub struct PractitionerCalendar {
     /// What is booked, by start.
     #[graphql(directive = list_size::apply(30))]
     pub appointments: Vec<appointment::ModelEx>,
+    /// Slots that are kept for somebody and not booked yet, by start. A patient sees the own ones.
+    pub holds: Vec<hold::ModelEx>,
     /// How many minutes the practitioner works.
     pub working_minutes: i64,
     /// How many of them appointments take.
@@ -127,6 +129,7 @@ pub async fn read(ctx: &Context<'_>, wanted: Wanted) -> Result<Calendar> {
     for row in appointments {
         by_member.entry(row.practitioner_id).or_default().push(row);
     }
+    let mut held = holds(ctx, &ids, span).await?;
     let scheduled: HashSet<MembershipId> = schedules.iter().map(|row| row.practitioner_id).collect();
     let calendars = members.into_iter().map(|member| {
         let hours = plan.hours(member.id);
@@ -141,6 +144,7 @@ pub async fn read(ctx: &Context<'_>, wanted: Wanted) -> Result<Calendar> {
             exceptions: own.cloned().map(Into::into).collect(),
             working_minutes: minutes(&working),
             booked_minutes: minutes(&super::spans::common(&taken, &working)),
+            holds: held.remove(&member.id).unwrap_or_default(),
             working_hours: open,
             appointments,
             practitioner: member.into(),
@@ -242,6 +246,32 @@ async fn practitioners(
     };
     let query = query.order_by_asc(Column::DisplayName).order_by_asc(Column::Id);
     Ok(query.all(&*ctx.call().tx().await?).await?)
+}
+
+/// The holds that have not expired.
+async fn holds(
+    ctx: &Context<'_>,
+    practitioners: &[MembershipId],
+    span: Span,
+) -> Result<HashMap<MembershipId, Vec<hold::ModelEx>>> {
+    use hold::{Column, Entity};
+    let rows = ctx
+        .actor()?
+        .find::<Entity>()
+        .filter(Column::PractitionerId.is_in(practitioners.iter().copied()))
+        .filter(Column::ReleasedAt.is_null())
+        .filter(Column::ExpiresAt.gt(ctx.app().clock.now()))
+        .filter(Column::StartsAt.lt(instant(span.end)))
+        .filter(Column::EndsAt.gt(instant(span.start)))
+        .order_by_asc(Column::StartsAt)
+        .order_by_asc(Column::Id)
+        .all(&*ctx.call().tx().await?)
+        .await?;
+    let mut holds: HashMap<MembershipId, Vec<hold::ModelEx>> = HashMap::new();
+    for row in rows {
+        holds.entry(row.practitioner_id).or_default().push(row.into());
+    }
+    Ok(holds)
 }
 
 /// The working hours at these places, put together where they touch.

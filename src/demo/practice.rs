@@ -1,17 +1,23 @@
 //! The demo practice: what it offers, and where.
 
+use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, Utc, Weekday};
 use sea_orm::Set;
 
 use super::TIMEZONE;
 use crate::app::UnitOfWork;
 use crate::appointment::entity::AppointmentType;
+use crate::availability::local::start_of_day;
 use crate::error::Result;
 use crate::graphql::input::fold;
-use crate::id::{DoctorScheduleId, LocationId, MembershipId, RoomId, ServiceId};
+use crate::id::{DoctorScheduleId, LocationId, MembershipId, RoomId, ScheduleExceptionId, ServiceId};
 use crate::location::entity::{self as location, LocationKind};
 use crate::room::entity::{self as room, RoomKind};
 use crate::schedule::entity as schedule;
+use crate::schedule::exception::{self, AbsenceReason, ExceptionKind};
 use crate::service::entity as service;
+
+/// From so many days ahead on the demo has no appointments.
+const CALM: u64 = 16;
 
 /// What appointments refer to.
 pub struct Practice {
@@ -169,4 +175,49 @@ pub async fn add_schedules(unit: &UnitOfWork, doctors: &[MembershipId], practice
         })
     });
     unit.insert_all(rows.collect()).await
+}
+
+/// After the month of appointments: a day on which the practice is closed, a vacation, and a Saturday with extra
+/// hours. So the calendar has exceptions, and nobody's appointment lies in them.
+pub async fn add_exceptions(unit: &UnitOfWork, doctors: &[MembershipId]) -> Result<()> {
+    let today = unit.clock().now().with_timezone(&TIMEZONE).date_naive();
+    let after = today.checked_add_days(Days::new(CALM)).unwrap_or(today);
+    let weekday = |wanted: Weekday| after.iter_days().find(|day| day.weekday() == wanted).unwrap_or(after);
+    let (friday, saturday) = (weekday(Weekday::Fri), weekday(Weekday::Sat));
+    let monday = friday.checked_add_days(Days::new(3)).unwrap_or(friday);
+    let whole = |first: NaiveDate, days: u64| {
+        let end = first.checked_add_days(Days::new(days)).unwrap_or(first);
+        (start_of_day(TIMEZONE, first), start_of_day(TIMEZONE, end))
+    };
+    let nine = start_of_day(TIMEZONE, saturday) + Duration::hours(9);
+    let mut rows = vec![exception(unit, None, whole(friday, 1), Some(AbsenceReason::Holiday), "Works outing")];
+    if let [first, second, ..] = doctors {
+        let vacation = Some(AbsenceReason::Vacation);
+        rows.push(exception(unit, Some(*second), whole(monday, 5), vacation, "At the sea"));
+        let hours = (nine, nine + Duration::hours(4));
+        rows.push(exception(unit, Some(*first), hours, None, "Saturday clinic"));
+    }
+    unit.insert_all(rows).await
+}
+
+/// Time off for a reason, or extra hours without one.
+fn exception(
+    unit: &UnitOfWork,
+    practitioner: Option<MembershipId>,
+    (starts_at, ends_at): (DateTime<Utc>, DateTime<Utc>),
+    reason: Option<AbsenceReason>,
+    note: &str,
+) -> exception::ActiveModel {
+    exception::ActiveModel {
+        id: Set(unit.id::<ScheduleExceptionId>()),
+        practitioner_id: Set(practitioner),
+        kind: Set(if reason.is_some() { ExceptionKind::TimeOff } else { ExceptionKind::ExtraHours }),
+        reason_kind: Set(reason),
+        starts_at: Set(starts_at),
+        ends_at: Set(ends_at),
+        timezone: Set(TIMEZONE.name().into()),
+        location_id: Set(None),
+        note: Set(Some(note.into())),
+        ..Default::default()
+    }
 }
