@@ -38,7 +38,7 @@ impl Practice {
         self.app.client(Some(actor))
     }
 
-    async fn all_appointments(&self) -> Json {
+    pub async fn all_appointments(&self) -> Json {
         self.owner.ok("{ appointments { nodes { id startsAt patient { id } } } }", json!({})).await["appointments"]
             ["nodes"]
             .clone()
