@@ -6,4 +6,8 @@
 //! which language and through which channel. Events are only added: the database refuses to change their
 //! facts or to remove them.
 
+pub mod commands;
 pub mod entity;
+pub mod graphql;
+pub mod input;
+pub mod queries;

@@ -2,7 +2,6 @@
 
 pub mod batch;
 pub mod context;
-pub mod cost;
 pub mod document;
 pub mod endpoint;
 pub mod error;
@@ -11,6 +10,7 @@ pub mod input;
 pub mod join;
 pub mod node;
 pub mod page;
+pub mod request;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
 
@@ -25,9 +25,11 @@ pub struct Query(
     node::NodeQuery,
     crate::location::graphql::LocationQuery,
     crate::room::graphql::RoomQuery,
+    crate::equipment::graphql::EquipmentQuery,
     crate::appointment::graphql::roots::AppointmentQuery,
     crate::appointment::waitlist::graphql::WaitlistQuery,
     crate::patient::graphql::roots::PatientQuery,
+    crate::reminder::graphql::ReminderQuery,
     crate::journal::graphql::JournalQuery,
     crate::live::graphql::LiveQuery,
     crate::access::graphql::AccessQuery,
@@ -43,11 +45,14 @@ pub struct Query(
 pub struct Mutation(
     crate::location::graphql::LocationMutation,
     crate::room::graphql::RoomMutation,
+    crate::equipment::graphql::EquipmentMutation,
     crate::appointment::graphql::roots::AppointmentMutation,
     crate::appointment::hold::graphql::HoldMutation,
     crate::appointment::waitlist::graphql::WaitlistMutation,
     crate::appointment::series::graphql::SeriesMutation,
     crate::patient::graphql::roots::PatientMutation,
+    crate::reminder::graphql::ReminderMutation,
+    crate::consent::graphql::ConsentMutation,
     crate::access::graphql::AccessMutation,
     crate::workspace::graphql::WorkspaceMutation,
     crate::member::graphql::MemberMutation,
@@ -65,9 +70,8 @@ pub fn schema(config: &Config) -> Schema {
     let mut builder =
         async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
             .extension(guard::FieldGuard::default())
-            .limit_recursive_depth(32)
-            .limit_directives(20)
-            .limit_aliases(30);
+            // The documents were validated, and their size bounded, before they come here (`document`).
+            .validation_mode(async_graphql::ValidationMode::Fast);
     if !config.introspection {
         builder = builder.disable_introspection().disable_suggestions();
     }

@@ -1,9 +1,15 @@
 //! Sending e-mail.
 
+pub mod smtp;
+
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use smtp::{SmtpConfigError, SmtpMailer};
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,16 +19,49 @@ pub struct Mail {
     pub text: String,
 }
 
-/// The message could not be handed over.
+/// The message could not be handed over. None of it names an address: it is logged and stored.
 #[derive(Debug, thiserror::Error)]
-#[error("the mail could not be sent")]
-pub struct MailError(#[from] std::io::Error);
+pub enum MailError {
+    #[error("the mail could not be written to its folder")]
+    Folder(#[from] std::io::Error),
+    /// Trying again would not help.
+    #[error("the mail server refused the message for good: {0}")]
+    Refused(String),
+    /// The server may take it later, or has taken it and could not say so.
+    #[error("the mail server did not take the message: {0}")]
+    Unavailable(String),
+}
+
+impl MailError {
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// What is kept of it, such as `smtp 451`.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Folder(_) => "folder",
+            Self::Refused(code) | Self::Unavailable(code) => code,
+        }
+    }
+}
 
 /// Where messages are handed over.
 #[async_trait::async_trait]
 pub trait Mailer: Send + Sync {
-    /// Hands a message over. `id` names it, so that the same one is not stored twice.
+    /// Hands a message over. `id` names it: the same one may be handed over again when it is not known whether it
+    /// arrived, and then has the same name.
     async fn send(&self, id: Uuid, mail: &Mail) -> Result<(), MailError>;
+}
+
+/// The mailer that is configured: a mail server, or else the folder `outbox` in the data folder.
+pub fn configured(config: &Config, clock: &Clock) -> Result<Arc<dyn Mailer>, SmtpConfigError> {
+    Ok(match &config.smtp_url {
+        Some(url) => {
+            Arc::new(SmtpMailer::new(url, config.mail_from.as_deref().unwrap_or_default(), clock.clone())?)
+        }
+        None => Arc::new(FolderOutbox::new(config.data_dir.join("outbox"))),
+    })
 }
 
 /// Writes each message to a file of its own: for development, and for a server without mail.

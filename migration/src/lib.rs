@@ -24,6 +24,7 @@ mod m20261121_000099_walls;
 mod m20261121_000100_daily_limits;
 mod m20261121_000110_shared_resources;
 mod m20261121_000111_holds_and_series;
+mod m20261121_000120_reminder_rules;
 pub mod table;
 pub mod walls;
 
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000100_daily_limits::Migration),
             Box::new(m20261121_000110_shared_resources::Migration),
             Box::new(m20261121_000111_holds_and_series::Migration),
+            Box::new(m20261121_000120_reminder_rules::Migration),
         ]
     }
 }

@@ -16,11 +16,13 @@ use crate::access::permission::Permission;
 use crate::availability::check::Obstacle;
 use crate::availability::graphql::AvailableSlot;
 use crate::graphql::context::{ContextExt, Field};
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{joined, maybe_joined};
 use crate::id::{AppointmentEventId, AppointmentId};
-use crate::{location, member, patient, room, service};
+use crate::reminder::queries::RemindersOf;
+use crate::{location, member, patient, reminder, room, service};
 
 /// A patient with a practitioner, from start to end.
 #[Object(name = "Appointment")]
@@ -192,9 +194,22 @@ impl ModelEx {
     }
 
     /// Everything that happened to it, oldest first.
+    #[graphql(directive = list_size::apply(10))]
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<HistoryEntry>> {
         let events = ctx.call().load(HistoryOf(self.id)).await?.unwrap_or_default();
         Ok(events.into_iter().map(|event| HistoryEntry { event, of: self.patient_id }).collect())
+    }
+
+    /// The messages about it that wait or were sent, in the order in which they are due. For staff.
+    #[graphql(directive = requires::apply(Permission::ManageAppointments), directive = list_size::apply(5))]
+    async fn reminders(&self, ctx: &Context<'_>) -> Result<Option<Vec<reminder::entity::ModelEx>>> {
+        Ok(ctx.call().load(RemindersOf(self.id)).await?)
+    }
+
+    /// The appointment as the content of an iCalendar file (`text/calendar`), with time and place and nothing about
+    /// health. It keeps its UID; once it is cancelled, opening the file takes it out of a calendar again.
+    async fn ics(&self, ctx: &Context<'_>) -> Result<String> {
+        reminder::ics::of_appointment(ctx.call(), self).await.map_err(Into::into)
     }
 
     /// Counts the changes; pass it as `expectedVersion` to change the appointment.
@@ -301,6 +316,7 @@ pub struct AppointmentPayload {
     /// The appointment as it is now.
     pub appointment: ModelEx,
     /// The other occurrences of its series that were changed with it.
+    #[graphql(directive = list_size::apply(20))]
     pub others: Vec<ModelEx>,
 }
 
@@ -315,6 +331,7 @@ pub struct AppointmentBooked {
 #[derive(SimpleObject)]
 pub struct AppointmentConflict {
     /// Who and what is taken, by start. Empty when only `obstacles` are in the way.
+    #[graphql(directive = list_size::apply(10))]
     pub conflicts: Vec<ResourceConflict>,
     /// Whether it is a group session that has no seat left.
     pub session_full: bool,
@@ -322,6 +339,7 @@ pub struct AppointmentConflict {
     pub obstacles: Vec<Obstacle>,
     /// The next times with the same practitioner (or anybody, when none was named), service and room, within two
     /// weeks: at most ten, three a day.
+    #[graphql(directive = list_size::apply(10))]
     pub alternatives: Vec<AvailableSlot>,
 }
 
@@ -358,5 +376,6 @@ pub struct AppointmentRescheduled {
     /// The appointment as it is now.
     pub appointment: ModelEx,
     /// The other occurrences of its series that were moved with it, or that became part of the new series.
+    #[graphql(directive = list_size::apply(20))]
     pub others: Vec<ModelEx>,
 }

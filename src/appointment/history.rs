@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::id::AppointmentEventId;
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
+use crate::reminder;
 
 /// One line of an appointment's history.
 pub struct History<'a> {
@@ -20,6 +21,7 @@ pub struct History<'a> {
 }
 
 impl History<'_> {
+    /// Writes the line, and the reminders that follow from it.
     pub async fn write(
         &self,
         unit: &UnitOfWork,
@@ -28,7 +30,8 @@ impl History<'_> {
         after: &Model,
     ) -> Result<()> {
         unit.insert(self.row(unit, actor, cipher, after)).await?;
-        Ok(())
+        // On the heap: every way to change an appointment leads through here, and would be that much larger.
+        Box::pin(reminder::plan::follow(unit, actor, cipher, self.kind, self.before, after)).await
     }
 
     /// The line as a row.

@@ -15,6 +15,7 @@ use crate::appointment::input::AppointmentFilter;
 use crate::appointment::{entity as appointment, queries, rules};
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::join;
 use crate::id::{LocationId, MembershipId};
@@ -46,8 +47,10 @@ pub struct Calendar {
     /// IANA name of the practice's zone.
     pub timezone: String,
     /// When the practice, or one of its places, is closed.
+    #[graphql(directive = list_size::apply(10))]
     pub closings: Vec<exception::ModelEx>,
     /// The practitioners by name, each with the own calendar.
+    #[graphql(directive = list_size::apply(10))]
     pub practitioners: Vec<PractitionerCalendar>,
 }
 
@@ -60,10 +63,13 @@ pub struct PractitionerCalendar {
     /// what `workingHours` says.
     pub has_schedule: bool,
     /// When the practitioner works: the weekly schedule with all exceptions applied, by start.
+    #[graphql(directive = list_size::apply(10))]
     pub working_hours: Vec<WorkingHours>,
     /// Time off and extra hours that touch the stretch, by start.
+    #[graphql(directive = list_size::apply(5))]
     pub exceptions: Vec<exception::ModelEx>,
     /// What is booked, by start.
+    #[graphql(directive = list_size::apply(20))]
     pub appointments: Vec<appointment::ModelEx>,
     /// How many minutes the practitioner works.
     pub working_minutes: i64,

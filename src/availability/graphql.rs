@@ -16,6 +16,7 @@ use crate::access::permission::Permission;
 use crate::error::Error;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::ContextExt;
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::id::{LocationId, MembershipId};
@@ -27,6 +28,7 @@ use crate::{location, member, room, workspace};
 #[derive(SimpleObject)]
 pub struct AvailableSlots {
     /// The times, the earliest first.
+    #[graphql(directive = list_size::apply(50))]
     pub slots: Vec<AvailableSlot>,
     /// Whether the range has further times than `limit` let through.
     pub has_more: bool,
@@ -46,6 +48,7 @@ pub struct AvailableSlot {
     /// The day in the practice's zone, for grouping.
     pub date: NaiveDate,
     /// With whom, where and in which room: one entry for each practitioner and place. With `anyPractitioner` one.
+    #[graphql(directive = list_size::apply(5))]
     pub options: Vec<SlotOption>,
 }
 
@@ -124,8 +127,10 @@ pub struct BookingCheck {
     /// Why the practitioner cannot be booked then, although nothing may be taken.
     pub obstacles: Vec<super::check::Obstacle>,
     /// Who and what is taken, by start.
+    #[graphql(directive = list_size::apply(10))]
     pub conflicts: Vec<crate::appointment::graphql::ResourceConflict>,
     /// The next times with the same practitioner, service and room, within two weeks: at most ten, three a day.
+    #[graphql(directive = list_size::apply(10))]
     pub alternatives: Vec<AvailableSlot>,
 }
 

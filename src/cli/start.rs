@@ -19,6 +19,7 @@ use crate::crypto::root::RootKeys;
 use crate::db::connect::{ConnectError, PoolOptions, connect, engine_of, refuse_privileged_role};
 use crate::db::{Database, Engine, Scope};
 use crate::error::Error;
+use crate::mail::{self, smtp::SmtpConfigError};
 use crate::workspace::entity as workspace;
 
 /// Why the application does not start.
@@ -49,6 +50,8 @@ pub enum StartError {
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     #[error(transparent)]
+    Mail(#[from] SmtpConfigError),
+    #[error(transparent)]
     Application(#[from] Error),
 }
 
@@ -66,7 +69,9 @@ pub async fn start(config: Config) -> Result<Started, StartError> {
     migrate(&config, &db).await?;
     refuse_privileged_role(&db).await?;
     let secrets = secrets(&config, has_data(&db).await?)?;
-    Ok(Started { app: App::assemble(config, Clock::system(), db, secrets), _lock: lock })
+    let clock = Clock::system();
+    let mailer = mail::configured(&config, &clock)?;
+    Ok(Started { app: App::assemble_with(config, clock, db, secrets, mailer), _lock: lock })
 }
 
 /// Makes the data folder, for its owner only, and locks it where the database is a file in it.

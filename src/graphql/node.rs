@@ -9,17 +9,20 @@ use crate::access::entity::auth_session;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::appointment::{hold, series, waitlist};
+use crate::consent::entity as consent;
+use crate::equipment::entity as equipment;
 use crate::error::Error;
 use crate::id::{
-    self, AppointmentHoldId, AppointmentId, AppointmentSeriesId, AuditEventId, AuthSessionId,
-    DoctorScheduleId, FamilyHistoryId, LocationId, MembershipId, PatientId, RoomId, ScheduleExceptionId,
-    ServiceId, TypedId, WaitlistEntryId, WorkspaceId,
+    self, AppointmentHoldId, AppointmentId, AppointmentSeriesId, AuditEventId, AuthSessionId, CalendarFeedId,
+    ConsentId, DoctorScheduleId, EquipmentId, FamilyHistoryId, LocationId, MembershipId, PatientId,
+    ReminderId, RoomId, ScheduleExceptionId, ServiceId, TypedId, WaitlistEntryId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
 use crate::member::entity as member;
 use crate::patient::entity as patient;
 use crate::patient::family_history;
+use crate::reminder::{calendar_feed, entity as reminder};
 use crate::room::entity as room;
 use crate::schedule::{entity as schedule, exception};
 use crate::service::entity as service;
@@ -42,8 +45,12 @@ pub enum Node {
     Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
+    Equipment(equipment::ModelEx),
     WeeklySchedule(schedule::ModelEx),
     ScheduleException(exception::ModelEx),
+    Reminder(reminder::ModelEx),
+    CalendarFeed(calendar_feed::ModelEx),
+    Consent(consent::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -96,6 +103,10 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
             call.permits(Permission::ReadPractice)?;
             call.load(LocationId(uuid)).await?.map(Node::Location)
         }
+        EquipmentId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
+            call.load(EquipmentId(uuid)).await?.map(Node::Equipment)
+        }
         RoomId::PREFIX => {
             call.permits(Permission::ReadPractice)?;
             call.load(RoomId(uuid)).await?.map(Node::Room)
@@ -135,6 +146,18 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
         AuditEventId::PREFIX => {
             call.permits(Permission::ReadAudit)?;
             call.load(AuditEventId(uuid)).await?.map(Node::AuditEvent)
+        }
+        ReminderId::PREFIX => {
+            call.permits(Permission::ManageAppointments)?;
+            call.load(ReminderId(uuid)).await?.map(Node::Reminder)
+        }
+        CalendarFeedId::PREFIX => {
+            call.permits(Permission::ManageAppointments)?;
+            call.load(CalendarFeedId(uuid)).await?.map(Node::CalendarFeed)
+        }
+        ConsentId::PREFIX => {
+            call.permits(Permission::ReadPatients)?;
+            call.load(ConsentId(uuid)).await?.map(Node::Consent)
         }
         _ => None,
     })

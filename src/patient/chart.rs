@@ -274,6 +274,8 @@ chart! {
     country: Option<String>;
     nationality: Option<String>;
     preferred_language: Option<String>;
+    /// IANA name of the zone that the patient lives in.
+    timezone: Option<String>;
     marital_status: Option<MaritalStatus>;
     occupation: Option<String>;
     national_id: Option<String>;

@@ -8,6 +8,7 @@ use super::input::{ArchivePatientInput, CreatePatientInput, UpdatePatientInput};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, IdempotencyKey, UnitOfWork};
+use crate::consent;
 use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
 use crate::id::{MembershipId, PatientId};
@@ -79,7 +80,10 @@ pub async fn create_in(app: &App, unit: &UnitOfWork, actor: &Actor, new: &NewPat
     let mut row = chart::seal_new(&cipher, id, new);
     row.external_id_hash = Set(external_id_hash(app, unit, actor, new.chart.external_id.as_deref()).await?);
     row.created_by = Set(actor.membership);
-    unit.insert(row).await.map_err(external_id_taken)?;
+    let saved = unit.insert(row).await.map_err(external_id_taken)?;
+    if new.reminder_consent {
+        Box::pin(consent::commands::follow_chart(unit, actor, &saved, &cipher)).await?;
+    }
 
     unit.record(
         Event::by(actor, AuditKind::Write, "patient.created")
@@ -126,7 +130,11 @@ pub async fn update_in(
     if changes.is_empty() {
         return Ok(false);
     }
-    unit.update(row).await.map_err(external_id_taken)?;
+    let consents = after.reminder_consent != before.reminder_consent;
+    let saved = unit.update(row).await.map_err(external_id_taken)?;
+    if consents {
+        Box::pin(consent::commands::follow_chart(unit, actor, &saved, &cipher)).await?;
+    }
 
     let mut event = Event::by(actor, AuditKind::Write, "patient.updated")
         .on(id)

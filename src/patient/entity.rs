@@ -32,6 +32,7 @@ pub struct Model {
     pub country: Option<Sealed>,
     pub nationality: Option<Sealed>,
     pub preferred_language: Option<Sealed>,
+    pub timezone: Option<Sealed>,
     pub marital_status: Option<Sealed>,
     pub occupation: Option<Sealed>,
     pub national_id: Option<Sealed>,

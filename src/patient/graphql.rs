@@ -13,6 +13,7 @@ use crate::appointment;
 use crate::appointment::graphql::roots::{AppointmentOrder, of_patient};
 use crate::crypto::sealed::Sealed;
 use crate::graphql::context::{ContextExt, Field};
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::page::{List, PageArgs};
@@ -127,6 +128,12 @@ impl ModelEx {
         reveal(ctx, self.id, Field::of(self.id, "preferred_language"), self.preferred_language.as_ref()).await
     }
 
+    /// IANA name of the time zone that the patient lives in. Null when that is the appointments' own.
+    #[graphql(directive = requires::apply(Permission::ReadPatients))]
+    async fn timezone(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        reveal(ctx, self.id, Field::of(self.id, "timezone"), self.timezone.as_ref()).await
+    }
+
     /// Marital status.
     #[graphql(directive = requires::apply(Permission::ReadPatients))]
     async fn marital_status(&self, ctx: &Context<'_>) -> Result<Option<MaritalStatus>> {
@@ -217,7 +224,7 @@ impl ModelEx {
     }
 
     /// Illnesses of relatives, in the order in which they were entered.
-    #[graphql(directive = requires::apply(Permission::ReadClinical))]
+    #[graphql(directive = requires::apply(Permission::ReadClinical), directive = list_size::apply(10))]
     async fn family_history(&self, ctx: &Context<'_>) -> Result<Option<Vec<family_history::ModelEx>>> {
         Ok(Some(ctx.call().load(FamilyHistoryOf(self.id)).await?.unwrap_or_default()))
     }

@@ -9,6 +9,7 @@ use crate::access::permission::Permission;
 use crate::error::Result;
 use crate::graphql::input::Problems;
 use crate::id::{FamilyHistoryId, MembershipId, PatientId};
+use crate::workspace::input::check_timezone;
 
 /// A postal address. When a patient is changed, what is omitted stays and null empties.
 #[derive(Clone, Default, InputObject)]
@@ -57,6 +58,9 @@ pub struct ChartInput {
     pub nationality: MaybeUndefined<String>,
     /// The language that the patient prefers, as a BCP 47 tag such as `fr-CA`: at most 35 characters.
     pub preferred_language: MaybeUndefined<String>,
+    /// IANA name of the time zone that the patient lives in, such as `Europe/Paris`; null is each appointment's.
+    /// Reminders tell the time there, and respect its night.
+    pub timezone: MaybeUndefined<String>,
     /// Marital status.
     pub marital_status: MaybeUndefined<MaritalStatus>,
     /// Occupation: at most 255 characters.
@@ -160,7 +164,7 @@ impl ChartInput {
     fn edit(&self, patient: &mut NewPatient) {
         let chart = &mut patient.chart;
         edit! { self => chart;
-            middle_name preferred_name email phone nationality preferred_language occupation national_id
+            middle_name preferred_name email phone nationality preferred_language timezone occupation national_id
             insurance_provider insurance_type policy_number medical_history allergies medications notes
             external_id;
             birth_date gender marital_status blood_type deceased_on
@@ -303,6 +307,9 @@ fn check(chart: &Chart, before: &Chart, today: NaiveDate) -> Result<()> {
     }
     if let (Some(email), true) = (&chart.email, chart.email != before.email) {
         problems.email("email", email);
+    }
+    if let (Some(zone), true) = (&chart.timezone, chart.timezone != before.timezone) {
+        check_timezone(&mut problems, "timezone", zone);
     }
     for (field, phone, was) in [
         ("phone", &chart.phone, &before.phone),

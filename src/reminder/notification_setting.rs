@@ -1,4 +1,4 @@
-//! What a member wants to be told by e-mail. Minutes count from midnight in the workspace's zone;
+//! What a member wants to be told by e-mail. Minutes count from midnight in the member's zone;
 //! weekdays are a sum of Monday 1, Tuesday 2, Wednesday 4 … Sunday 64.
 
 use sea_orm::entity::prelude::*;
@@ -13,6 +13,8 @@ pub struct Model {
     pub id: NotificationSettingId,
     pub workspace_id: WorkspaceId,
     pub membership_id: MembershipId,
+    /// IANA name, when it is not the workspace's.
+    pub timezone: Option<String>,
     pub email_enabled: bool,
     pub notify_booked: bool,
     pub notify_cancelled: bool,

@@ -81,6 +81,13 @@ pub struct Model {
     pub hold_minutes: i32,
     /// How long a patient of the waiting list has to answer an offer.
     pub waitlist_offer_minutes: i32,
+    /// How long before an appointment its patient is reminded: a list of minutes.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub reminder_minutes: Json,
+    /// Patients are left alone from this minute of their day …
+    pub quiet_from_minute: i32,
+    /// … to this one. The same minute twice: never.
+    pub quiet_until_minute: i32,
     pub storage_used_bytes: i64,
     pub storage_quota_bytes: i64,
     /// A sign-in ends after so many hours without use.

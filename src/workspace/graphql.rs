@@ -149,6 +149,21 @@ impl ModelEx {
         self.waitlist_offer_minutes
     }
 
+    /// How many minutes before an appointment its patient is reminded.
+    async fn reminder_minutes(&self) -> Vec<i32> {
+        crate::reminder::rules::minutes_of(&self.reminder_minutes)
+    }
+
+    /// Patients get no reminder from this minute of their day on.
+    async fn quiet_from_minute(&self) -> i32 {
+        self.quiet_from_minute
+    }
+
+    /// And get them again from this minute of their day on.
+    async fn quiet_until_minute(&self) -> i32 {
+        self.quiet_until_minute
+    }
+
     /// Bytes that its attachments take.
     async fn storage_used_bytes(&self) -> i64 {
         self.storage_used_bytes

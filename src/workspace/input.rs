@@ -2,6 +2,7 @@
 
 use async_graphql::{InputObject, MaybeUndefined};
 use sea_orm::ActiveValue;
+use serde_json::json;
 
 use super::entity::{ActiveModel, WorkspaceKind};
 use crate::error::Result;
@@ -57,6 +58,13 @@ pub struct UpdateWorkspaceInput {
     pub hold_minutes: Option<i32>,
     /// How many minutes a patient of the waiting list has to answer an offer: 5 to 2880.
     pub waitlist_offer_minutes: Option<i32>,
+    /// How many minutes before an appointment its patient is reminded, if they agreed: at most 3 times, each 15 to
+    /// 20160 (two weeks). An empty list reminds nobody. In force for what is booked or moved from now on.
+    pub reminder_minutes: Option<Vec<i32>>,
+    /// Patients get no reminder from this minute of their day on: 0 to 1439.
+    pub quiet_from_minute: Option<i32>,
+    /// And get them again from this minute on: 0 to 1439. The same as `quietFromMinute` means at any time.
+    pub quiet_until_minute: Option<i32>,
     /// A sign-in ends after so many hours without use: 1 to 8784. In force from its next refresh.
     pub refresh_idle_hours: Option<i32>,
     /// A sign-in ends after so many hours, used or not: at most 8784, and not less than without use.
@@ -77,6 +85,9 @@ impl UpdateWorkspaceInput {
         set(&mut row.no_show_grace_minutes, self.no_show_grace_minutes);
         set(&mut row.hold_minutes, self.hold_minutes);
         set(&mut row.waitlist_offer_minutes, self.waitlist_offer_minutes);
+        set(&mut row.reminder_minutes, self.reminder_minutes.as_ref().map(|minutes| json!(minutes)));
+        set(&mut row.quiet_from_minute, self.quiet_from_minute);
+        set(&mut row.quiet_until_minute, self.quiet_until_minute);
         set(&mut row.refresh_idle_hours, self.refresh_idle_hours);
         set(&mut row.refresh_absolute_hours, self.refresh_absolute_hours);
         patch(&mut row.country, &self.country);
@@ -90,7 +101,19 @@ impl UpdateWorkspaceInput {
         patch(&mut row.license, &self.license);
         patch(&mut row.tax_id, &self.tax_id);
         patch(&mut row.business_name, &self.business_name);
+        self.check_reminders()?;
         checked(row)
+    }
+
+    fn check_reminders(&self) -> Result<()> {
+        let mut problems = Problems::default();
+        let minutes = self.reminder_minutes.as_deref().unwrap_or_default();
+        if minutes.len() > 3 || minutes.iter().any(|minutes| !(15..=20_160).contains(minutes)) {
+            problems.add("reminderMinutes", "At most 3, each 15 to 20160.");
+        }
+        problems.range("quietFromMinute", self.quiet_from_minute.unwrap_or(0), 0..=1_439);
+        problems.range("quietUntilMinute", self.quiet_until_minute.unwrap_or(0), 0..=1_439);
+        problems.ok()
     }
 }
 

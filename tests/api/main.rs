@@ -3,7 +3,10 @@
 
 mod appointment;
 mod availability;
+mod calendar;
 mod course;
+mod equipment;
+mod events;
 mod group;
 mod hold;
 mod http;
@@ -13,13 +16,16 @@ mod live;
 mod location;
 mod member;
 mod patient;
+mod reminder;
 mod roles;
 mod room;
 mod schedule;
 mod schema;
 mod series;
+mod server;
 mod service;
 mod sign_in;
+mod socket;
 mod support;
 mod tables;
 mod tenancy;

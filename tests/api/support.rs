@@ -4,11 +4,12 @@ pub mod app;
 pub mod database;
 pub mod sdl;
 pub mod sign_in;
+pub mod smtp;
 pub mod world;
 
-/// Declares each test twice: once for each engine, as `name::sqlite` and `name::postgres`.
+/// Declares each of the tests twice: once for each engine, as `name::sqlite` and `name::postgres`.
 macro_rules! on_both_engines {
-    ($(#[doc = $doc:literal])* async fn $name:ident($on:ident: On) $body:block) => {
+    ($($(#[doc = $doc:literal])* async fn $name:ident($on:ident: On) $body:block)+) => {$(
         mod $name {
             use super::*;
 
@@ -24,6 +25,6 @@ macro_rules! on_both_engines {
                 Box::pin(run($crate::support::database::On::Postgres)).await;
             }
         }
-    };
+    )+};
 }
 pub(crate) use on_both_engines;

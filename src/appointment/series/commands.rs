@@ -29,6 +29,7 @@ use crate::graphql::input::Problems;
 use crate::id::{AppointmentId, AppointmentSeriesId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
+use crate::reminder;
 
 /// The most dates that a series leaves out.
 const MOST_EXCEPTIONS: usize = 366;
@@ -286,6 +287,7 @@ async fn write(unit: &UnitOfWork, actor: &Actor, ground: &Ground, rows: &[Model]
     let past = History { kind: AppointmentEventKind::Booked, before: None, reason: None };
     let history = rows.iter().map(|row| past.row(unit, actor, &ground.cipher, row)).collect();
     unit.insert_all(history).await?;
+    Box::pin(reminder::plan::follow_series(unit, actor, &ground.cipher, rows)).await?;
     for row in rows {
         unit.record(told(actor, "appointment.booked", row));
     }

@@ -15,6 +15,7 @@ use crate::appointment::graphql::ResourceConflict;
 use crate::error::Error;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::{Call, ContextExt};
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::id::AppointmentSeriesId;
@@ -160,6 +161,7 @@ impl SeriesOccurrence {
     }
 
     /// What was in its way.
+    #[graphql(directive = list_size::apply(5))]
     async fn conflicts(&self, ctx: &Context<'_>) -> Result<Vec<ResourceConflict>> {
         let loads = self.occurrence.meets.iter().map(|meeting| resource_conflict(ctx, meeting));
         futures::future::join_all(loads).await.into_iter().collect()
@@ -190,6 +192,7 @@ pub struct BookSeriesPayload {
     /// The series. Null when nothing was booked.
     series: Option<ModelEx>,
     /// Every occurrence that the rule gives, by start.
+    #[graphql(directive = list_size::apply(50))]
     occurrences: Vec<SeriesOccurrence>,
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use async_graphql::{Request, Variables};
+use async_graphql::Response;
 use chrono::{DateTime, TimeZone, Utc};
+use futures::stream::{BoxStream, StreamExt};
 use praxis::access::actor::{Actor, RequestInfo};
 use praxis::access::entity::user;
 use praxis::access::password::Cost;
@@ -16,8 +17,9 @@ use praxis::config::Config;
 use praxis::crypto::root::RootKeys;
 use praxis::db::Scope;
 use praxis::graphql::endpoint::{Caller, Endpoint};
+use praxis::graphql::request::Request;
 use praxis::id::{AuthSessionId, MembershipId, PatientId, TypedId, UserId, WorkspaceId};
-use praxis::mail::MemoryOutbox;
+use praxis::mail::{Mailer, MemoryOutbox};
 use praxis::member::entity::{self as membership, Role};
 use praxis::patient::chart::{Chart, NewPatient};
 use praxis::workspace::commands::NewWorkspace;
@@ -156,12 +158,17 @@ impl TestApp {
 
     /// Another node on the same database, with the same keys and nothing in memory.
     pub async fn another_node(&self) -> TestNode {
+        self.another_node_with(Arc::new(MemoryOutbox::default())).await
+    }
+
+    /// The same with a mailer of its own.
+    pub async fn another_node_with(&self, mailer: Arc<dyn Mailer>) -> TestNode {
         let secrets = Secrets {
             root: RootKeys::load(&self.app.config.root_keys_file).expect("the root key"),
             tokens: TokenKeys::load(&self.app.config.token_keys_file).expect("the token key"),
         };
         let db = self.database.connect().await;
-        let app = App::assemble(self.app.config.clone(), self.app.clock.clone(), db, secrets);
+        let app = App::assemble_with(self.app.config.clone(), self.app.clock.clone(), db, secrets, mailer);
         TestNode { endpoint: Endpoint::new(app.clone()), app }
     }
 
@@ -193,6 +200,20 @@ pub struct Client {
     pub endpoint: Endpoint,
     pub app: Arc<App>,
     pub actor: Option<Arc<Actor>>,
+}
+
+/// A request as a transport decodes it.
+pub fn request(document: &str, variables: Json) -> Request {
+    let variables = serde_json::from_value(variables).expect("variables are an object");
+    Request { variables, ..Request::new(document) }
+}
+
+/// What the endpoint responds, whether it runs the request or not.
+pub async fn respond(endpoint: &Endpoint, document: &str, variables: Json, caller: Caller) -> Response {
+    match endpoint.prepare(&request(document, variables)) {
+        Ok(prepared) => endpoint.answer(prepared, caller).await,
+        Err(refusal) => endpoint.refuse(refusal, &caller.request),
+    }
 }
 
 /// What an operation answered, and what it cost.
@@ -229,8 +250,7 @@ impl Client {
     /// Runs an operation.
     pub async fn run(&self, document: &str, variables: Json) -> Answer {
         let before = self.counts();
-        let request = Request::new(document).variables(Variables::from_json(variables));
-        let response = self.endpoint.answer(request, self.caller()).await;
+        let response = respond(&self.endpoint, document, variables, self.caller()).await;
         let after = self.counts();
         let body = serde_json::to_value(&response).expect("a response is JSON");
         Answer {
@@ -238,6 +258,20 @@ impl Client {
             errors: body["errors"].as_array().cloned().unwrap_or_default(),
             statements: after.0 - before.0,
             overhead: after.1 - before.1,
+        }
+    }
+
+    /// The responses of a subscription, or of anything else.
+    pub fn stream(&self, document: &str, variables: Json) -> BoxStream<'static, Response> {
+        let caller = self.caller();
+        match self.endpoint.prepare(&request(document, variables)) {
+            Ok(prepared) => {
+                self.endpoint.follow(prepared, caller, None).map(|delivery| delivery.response).boxed()
+            }
+            Err(refusal) => {
+                let response = self.endpoint.refuse(refusal, &caller.request);
+                futures::stream::once(async { response }).boxed()
+            }
         }
     }
 

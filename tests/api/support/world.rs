@@ -33,6 +33,7 @@ impl North {
                 json!({ "name": name, "kind": "CONSULTATION", "locationId": location }),
             )
             .await;
+        north.create("createEquipment", "equipment", json!({ "name": name })).await;
         let service = json!({ "name": name, "durationMinutes": 30, "appointmentType": "CONSULTATION" });
         north.create("createService", "service", service).await;
         let patient =
@@ -44,10 +45,22 @@ impl North {
         let closed =
             json!({ "kind": "TIME_OFF", "firstDay": "2026-12-24", "lastDay": "2026-12-26", "note": name });
         north.create("createScheduleException", "scheduleException", closed).await;
+        let an_hour = json!({ "input": { "expectedVersion": 1, "reminderMinutes": [60] } });
+        let remind =
+            "mutation($input: UpdateWorkspaceInput!) { updateWorkspace(input: $input) { __typename } }";
+        north.owner.ok(remind, an_hour).await;
+        north.create("createCalendarFeed", "feed", json!({ "name": name })).await;
+        let consent = json!({ "patientId": patient, "purpose": "REMINDERS", "textVersion": name,
+            "language": "de", "channel": "PAPER" });
+        north.create("grantConsent", "consent", consent).await;
         let booking = json!({ "patientId": patient, "practitionerId": doctor.membership().to_string(),
             "startsAt": "2026-06-02T09:00:00Z", "endsAt": "2026-06-02T09:30:00Z" });
         let booked = north.owner.ok(crate::appointment::BOOK, json!({ "input": booking })).await;
-        north.keep(&booked["bookAppointment"]["appointment"]["id"]);
+        let appointment = &booked["bookAppointment"]["appointment"]["id"];
+        north.keep(appointment);
+        let reminders = "query($id: ID!) { appointment(id: $id) { reminders { id } } }";
+        let reminded = north.owner.ok(reminders, json!({ "id": appointment })).await;
+        north.keep(&reminded["appointment"]["reminders"][0]["id"]);
         let hold = json!({ "practitionerId": doctor.membership().to_string(), "patientId": patient,
             "startsAt": "2026-06-02T11:00:00Z", "endsAt": "2026-06-02T11:30:00Z" });
         let held = north.owner.ok(crate::hold::HOLD, json!({ "input": hold })).await;
@@ -85,10 +98,12 @@ impl North {
         let everything = "{ services(includeArchived: true) { nodes { id name version } } \
             locations(includeArchived: true) { nodes { id name version } } \
             rooms(includeArchived: true) { nodes { id name version } } \
+            equipment(includeArchived: true) { nodes { id name version } } \
             appointments { nodes { id version status startsAt } } waitlist { nodes { id version status } } \
             patients(filter: { includeArchived: true }) { nodes { id version lastName } } \
             weeklySchedules { nodes { id version startTime } } \
             scheduleExceptions { nodes { id version note } } \
+            calendarFeeds { nodes { id revokedAt } } notificationSettings { version } \
             members { nodes { id version role displayName } } workspace { id version name } }";
         self.owner.ok(everything, json!({})).await.to_string()
     }

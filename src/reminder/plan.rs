@@ -1,0 +1,314 @@
+//! Writing the outbox: which reminders follow from what happened to an appointment.
+
+use chrono::{DateTime, Duration, Utc};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+
+use super::entity::{ActiveModel, Column, Entity, ReminderChannel, ReminderRecipient, ReminderState};
+use super::notification_setting::{self, Model as Settings};
+use super::rules::{Kind, Quiet, is_expected, minutes_of, zone_of};
+use crate::access::actor::Actor;
+use crate::app::UnitOfWork;
+use crate::appointment::entity::{self as appointment, AppointmentStatus, Model as Appointment};
+use crate::appointment::event::AppointmentEventKind;
+use crate::crypto::keys::PatientCipher;
+use crate::error::Result;
+use crate::id::{AppointmentId, MembershipId, PatientId, ReminderId};
+use crate::workspace::entity::Model as Workspace;
+use crate::{patient, workspace};
+
+/// So many appointments are gone through when somebody changes their mind about reminders.
+const AHEAD: u64 = 500;
+
+/// Rows of one statement.
+const CHUNK: usize = 500;
+
+/// Follows a change of an appointment: calls off what it makes wrong, and plans what it makes due.
+pub async fn follow(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    cipher: &PatientCipher,
+    kind: AppointmentEventKind,
+    before: Option<&Appointment>,
+    after: &Appointment,
+) -> Result<()> {
+    let holds = |row: &Appointment| {
+        is_expected(row.status)
+            && (row.starts_at, row.practitioner_id) == (after.starts_at, after.practitioner_id)
+    };
+    let (planned, wanted) = (before.is_some_and(holds), holds(after));
+    if before.is_some() && !wanted || before.is_some_and(|before| !holds(before)) {
+        call_off(unit, actor, after.id).await?;
+    }
+    if after.starts_at <= unit.clock().now() {
+        return Ok(());
+    }
+    let settings = settings_of(unit, actor, after.practitioner_id).await?;
+    let mut rows = Vec::new();
+    if wanted && !planned {
+        let patient = patient::commands::require(unit, actor, after.patient_id).await?;
+        let workspace = workspace::queries::require(&**unit, actor.workspace).await?;
+        rows.extend(for_patient(unit, &workspace, &patient, cipher, after)?);
+        rows.extend(settings.as_ref().and_then(|settings| for_practitioner(unit, settings, after)));
+    }
+    rows.extend(settings.and_then(|settings| notice(unit, actor, &settings, kind, after)));
+    put(unit, rows).await
+}
+
+/// Plans what follows from the booking of a series: a reminder of each appointment, one notice of all of them.
+pub async fn follow_series(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    cipher: &PatientCipher,
+    rows: &[Appointment],
+) -> Result<()> {
+    let now = unit.clock().now();
+    let ahead: Vec<&Appointment> = rows.iter().filter(|row| row.starts_at > now).collect();
+    let Some(first) = ahead.first() else { return Ok(()) };
+    let settings = settings_of(unit, actor, first.practitioner_id).await?;
+    let patient = patient::commands::require(unit, actor, first.patient_id).await?;
+    let workspace = workspace::queries::require(&**unit, actor.workspace).await?;
+    let mut planned: Vec<ActiveModel> = settings
+        .as_ref()
+        .and_then(|settings| notice(unit, actor, settings, AppointmentEventKind::Booked, first))
+        .into_iter()
+        .collect();
+    for row in ahead {
+        planned.extend(for_patient(unit, &workspace, &patient, cipher, row)?);
+        planned.extend(settings.as_ref().and_then(|settings| for_practitioner(unit, settings, row)));
+    }
+    put(unit, planned).await
+}
+
+/// Plans the reminders of everything that a patient is expected to, who has just agreed to them.
+pub async fn for_all_of_patient(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    patient: &patient::entity::Model,
+    cipher: &PatientCipher,
+) -> Result<()> {
+    let workspace = workspace::queries::require(&**unit, actor.workspace).await?;
+    let mut rows = Vec::new();
+    for row in ahead(unit, actor, appointment::Column::PatientId.eq(patient.id)).await? {
+        rows.extend(for_patient(unit, &workspace, patient, cipher, &row)?);
+    }
+    put(unit, rows).await
+}
+
+/// Plans a practitioner's own reminders anew, who has just changed when they want them.
+pub async fn for_all_of_practitioner(unit: &UnitOfWork, actor: &Actor, settings: &Settings) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(ReminderState::Cancelled))
+        .filter(Column::WorkspaceId.eq(actor.workspace))
+        .filter(Column::MembershipId.eq(settings.membership_id))
+        .filter(Column::Kind.starts_with("before_"))
+        .filter(Column::State.eq(ReminderState::Pending))
+        .exec(&**unit)
+        .await?;
+    let appointments =
+        ahead(unit, actor, appointment::Column::PractitionerId.eq(settings.membership_id)).await?;
+    put(unit, appointments.iter().filter_map(|row| for_practitioner(unit, settings, row)).collect()).await
+}
+
+/// Calls off what waits for a patient who does not want it any more.
+pub async fn call_off_patient(unit: &UnitOfWork, actor: &Actor, patient: PatientId) -> Result<()> {
+    let theirs = actor
+        .find::<appointment::Entity>()
+        .select_only()
+        .column(appointment::Column::Id)
+        .filter(appointment::Column::PatientId.eq(patient))
+        .into_query();
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(ReminderState::Cancelled))
+        .filter(Column::WorkspaceId.eq(actor.workspace))
+        .filter(Column::Recipient.eq(ReminderRecipient::Patient))
+        .filter(Column::State.eq(ReminderState::Pending))
+        .filter(Column::AppointmentId.in_subquery(theirs))
+        .exec(&**unit)
+        .await?;
+    Ok(())
+}
+
+/// Adds the agendas that are due, unless another node was faster.
+pub async fn put_agendas(unit: &UnitOfWork, agendas: &[(MembershipId, Kind, DateTime<Utc>)]) -> Result<()> {
+    let rows = agendas.iter().map(|(member, kind, due)| ActiveModel {
+        membership_id: Set(Some(*member)),
+        appointment_id: Set(None),
+        starts_at: Set(*due),
+        ..row(unit, ReminderRecipient::Member, *kind, *due)
+    });
+    let nothing = OnConflict::new().do_nothing().to_owned();
+    store(unit, rows.collect(), nothing).await
+}
+
+async fn call_off(unit: &UnitOfWork, actor: &Actor, id: AppointmentId) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(ReminderState::Cancelled))
+        .col_expr(Column::UpdatedAt, Expr::value(unit.clock().now()))
+        .filter(Column::WorkspaceId.eq(actor.workspace))
+        .filter(Column::AppointmentId.eq(id))
+        .filter(Column::State.eq(ReminderState::Pending))
+        .exec(&**unit)
+        .await?;
+    Ok(())
+}
+
+/// The next appointments of somebody that are still expected.
+async fn ahead(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    whose: sea_orm::sea_query::SimpleExpr,
+) -> Result<Vec<Appointment>> {
+    let rows = actor
+        .find::<appointment::Entity>()
+        .filter(whose)
+        .filter(appointment::Column::StartsAt.gt(unit.clock().now()))
+        .filter(
+            appointment::Column::Status.is_in([AppointmentStatus::Scheduled, AppointmentStatus::Confirmed]),
+        )
+        .order_by_asc(appointment::Column::StartsAt)
+        .limit(AHEAD)
+        .all(&**unit)
+        .await?;
+    Ok(rows)
+}
+
+pub async fn settings_of(unit: &UnitOfWork, actor: &Actor, member: MembershipId) -> Result<Option<Settings>> {
+    let found = actor
+        .find::<notification_setting::Entity>()
+        .filter(notification_setting::Column::MembershipId.eq(member))
+        .one(&**unit)
+        .await?;
+    Ok(found)
+}
+
+/// The patient's reminders of one appointment.
+fn for_patient(
+    unit: &UnitOfWork,
+    workspace: &Workspace,
+    patient: &patient::entity::Model,
+    cipher: &PatientCipher,
+    of: &Appointment,
+) -> Result<Vec<ActiveModel>> {
+    if !patient.reminder_consent {
+        return Ok(Vec::new());
+    }
+    let zone = match &patient.timezone {
+        Some(sealed) => zone_of(&cipher.open(patient.id, "timezone", sealed)?),
+        None => zone_of(&of.timezone),
+    };
+    let quiet = Quiet::of(workspace, zone);
+    let now = unit.clock().now();
+    let due = minutes_of(&workspace.reminder_minutes)
+        .into_iter()
+        .map(|minutes| (Kind::Before(minutes), quiet.due(of.starts_at, minutes)))
+        .filter(|(_, due)| *due > now);
+    Ok(due.map(|(kind, due)| about(of, row(unit, ReminderRecipient::Patient, kind, due))).collect())
+}
+
+/// The practitioner's own reminder of one appointment.
+fn for_practitioner(unit: &UnitOfWork, settings: &Settings, of: &Appointment) -> Option<ActiveModel> {
+    let due = of.starts_at - Duration::minutes(settings.reminder_minutes.into());
+    if !(settings.email_enabled && settings.reminder_enabled && due > unit.clock().now()) {
+        return None;
+    }
+    let kind = Kind::Before(settings.reminder_minutes);
+    Some(to(settings.membership_id, about(of, row(unit, ReminderRecipient::Member, kind, due))))
+}
+
+/// Tells the practitioner what somebody else did to their calendar.
+fn notice(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    settings: &Settings,
+    kind: AppointmentEventKind,
+    of: &Appointment,
+) -> Option<ActiveModel> {
+    let (kind, wanted) = match kind {
+        AppointmentEventKind::Booked => (Kind::Booked, settings.notify_booked),
+        AppointmentEventKind::Rescheduled => (Kind::Rescheduled, settings.notify_rescheduled),
+        AppointmentEventKind::Confirmed => (Kind::Confirmed, settings.notify_confirmed),
+        AppointmentEventKind::Cancelled => (Kind::Cancelled, settings.notify_cancelled),
+        AppointmentEventKind::Started
+        | AppointmentEventKind::Completed
+        | AppointmentEventKind::NoShow
+        | AppointmentEventKind::Reopened
+        | AppointmentEventKind::Corrected
+        | AppointmentEventKind::Edited => return None,
+    };
+    if !(settings.email_enabled && wanted) || actor.membership == Some(settings.membership_id) {
+        return None;
+    }
+    let row = row(unit, ReminderRecipient::Member, kind, unit.clock().now());
+    Some(to(settings.membership_id, about(of, row)))
+}
+
+fn row(unit: &UnitOfWork, recipient: ReminderRecipient, kind: Kind, due: DateTime<Utc>) -> ActiveModel {
+    let now = unit.clock().now();
+    ActiveModel {
+        id: Set(unit.id::<ReminderId>()),
+        membership_id: Set(None),
+        recipient: Set(recipient),
+        channel: Set(ReminderChannel::Email),
+        kind: Set(kind.to_string()),
+        due_at: Set(due),
+        state: Set(ReminderState::Pending),
+        attempts: Set(0),
+        lease_until: Set(None),
+        lease_owner: Set(None),
+        sent_at: Set(None),
+        last_error: Set(None),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    }
+}
+
+fn about(of: &Appointment, row: ActiveModel) -> ActiveModel {
+    ActiveModel { appointment_id: Set(Some(of.id)), starts_at: Set(of.starts_at), ..row }
+}
+
+fn to(member: MembershipId, row: ActiveModel) -> ActiveModel {
+    ActiveModel { membership_id: Set(Some(member)), ..row }
+}
+
+/// Stores reminders of appointments. One that was called off for the same start comes to life again, as does one
+/// that went to another practitioner; one that was sent stays sent.
+async fn put(unit: &UnitOfWork, rows: Vec<ActiveModel>) -> Result<()> {
+    let revive = OnConflict::columns([
+        Column::WorkspaceId,
+        Column::AppointmentId,
+        Column::Recipient,
+        Column::Kind,
+        Column::StartsAt,
+    ])
+    .update_columns([
+        Column::MembershipId,
+        Column::DueAt,
+        Column::State,
+        Column::Attempts,
+        Column::LeaseUntil,
+        Column::LeaseOwner,
+        Column::SentAt,
+        Column::LastError,
+        Column::UpdatedAt,
+    ])
+    .action_and_where(Expr::cust(
+        "reminders.state = 'CANCELLED' OR reminders.membership_id IS DISTINCT FROM excluded.membership_id",
+    ))
+    .to_owned();
+    store(unit, rows, revive).await
+}
+
+async fn store(unit: &UnitOfWork, mut rows: Vec<ActiveModel>, conflict: OnConflict) -> Result<()> {
+    for row in &mut rows {
+        row.workspace_id = Set(unit.workspace()?);
+    }
+    // Both engines limit the values of one statement.
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(CHUNK));
+        Entity::insert_many(rows).on_conflict(conflict.clone()).exec_without_returning(&**unit).await?;
+        rows = rest;
+    }
+    Ok(())
+}
