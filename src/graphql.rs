@@ -25,6 +25,7 @@ pub struct Query(
     node::NodeQuery,
     crate::location::graphql::LocationQuery,
     crate::room::graphql::RoomQuery,
+    crate::equipment::graphql::EquipmentQuery,
     crate::appointment::graphql::roots::AppointmentQuery,
     crate::appointment::waitlist::graphql::WaitlistQuery,
     crate::patient::graphql::roots::PatientQuery,
@@ -44,6 +45,7 @@ pub struct Query(
 pub struct Mutation(
     crate::location::graphql::LocationMutation,
     crate::room::graphql::RoomMutation,
+    crate::equipment::graphql::EquipmentMutation,
     crate::appointment::graphql::roots::AppointmentMutation,
     crate::appointment::hold::graphql::HoldMutation,
     crate::appointment::waitlist::graphql::WaitlistMutation,

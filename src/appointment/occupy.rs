@@ -4,7 +4,8 @@
 //! in a circle; the database refuses overlaps (`Error::Occupied`).
 
 use chrono::{DateTime, Duration, Utc};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::sea_query::LockType;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 use uuid::Uuid;
 
 use super::entity::Model;
@@ -12,6 +13,7 @@ use super::occupancy::{self, ResourceKind};
 use super::{hold, queries, seats};
 use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
+use crate::equipment;
 use crate::error::Result;
 use crate::id::{
     AppointmentHoldId, AppointmentId, EquipmentId, GroupSessionId, MembershipId, OccupancyId, PatientId,
@@ -160,6 +162,7 @@ pub async fn claim(
 ) -> Result<()> {
     if let Some(service) = service {
         claim.equipment = queries::equipment_of(&**unit, actor, service.id).await?;
+        lock(unit, actor, &claim.equipment).await?;
     }
     Box::pin(hold::commands::yield_expired(unit, actor, &claim.spans())).await?;
     let spans = match service.filter(|service| service.capacity > 1) {
@@ -170,6 +173,16 @@ pub async fn claim(
         None => claim.spans(),
     };
     unit.insert_all(rows_of(unit, actor.workspace, owner, spans, claim.exclusive)).await
+}
+
+/// Locks the equipment, in the order of its ids: two bookings that want it queue instead of meeting.
+async fn lock(unit: &UnitOfWork, actor: &Actor, ids: &[EquipmentId]) -> Result<()> {
+    use equipment::entity::{Column, Entity};
+    if !ids.is_empty() {
+        let rows = actor.find::<Entity>().filter(Column::Id.is_in(ids.iter().copied()));
+        rows.order_by_asc(Column::Id).lock(LockType::NoKeyUpdate).all(&**unit).await?;
+    }
+    Ok(())
 }
 
 /// Gives the appointment's time back.

@@ -9,13 +9,14 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::error::{Error, FieldProblem, Result};
-use crate::id::{LocationId, RoomId, ServiceId};
+use crate::id::{EquipmentId, LocationId, RoomId, ServiceId};
 
 /// What to archive, or to bring back.
 #[derive(InputObject)]
 #[graphql(concrete(name = "ArchiveServiceInput", params(ServiceId)))]
 #[graphql(concrete(name = "ArchiveLocationInput", params(LocationId)))]
 #[graphql(concrete(name = "ArchiveRoomInput", params(RoomId)))]
+#[graphql(concrete(name = "ArchiveEquipmentInput", params(EquipmentId)))]
 pub struct ArchiveInput<I: InputType> {
     /// What to archive or to bring back.
     pub id: I,

@@ -10,11 +10,12 @@ use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::appointment::{hold, series, waitlist};
 use crate::consent::entity as consent;
+use crate::equipment::entity as equipment;
 use crate::error::Error;
 use crate::id::{
     self, AppointmentHoldId, AppointmentId, AppointmentSeriesId, AuditEventId, AuthSessionId, CalendarFeedId,
-    ConsentId, DoctorScheduleId, FamilyHistoryId, LocationId, MembershipId, PatientId, ReminderId, RoomId,
-    ScheduleExceptionId, ServiceId, TypedId, WaitlistEntryId, WorkspaceId,
+    ConsentId, DoctorScheduleId, EquipmentId, FamilyHistoryId, LocationId, MembershipId, PatientId,
+    ReminderId, RoomId, ScheduleExceptionId, ServiceId, TypedId, WaitlistEntryId, WorkspaceId,
 };
 use crate::journal::entity as audit_event;
 use crate::location::entity as location;
@@ -44,11 +45,12 @@ pub enum Node {
     Patient(Box<patient::ModelEx>),
     FamilyHistoryEntry(family_history::ModelEx),
     AuditEvent(audit_event::ModelEx),
+    Equipment(equipment::ModelEx),
+    WeeklySchedule(schedule::ModelEx),
+    ScheduleException(exception::ModelEx),
     Reminder(reminder::ModelEx),
     CalendarFeed(calendar_feed::ModelEx),
     Consent(consent::ModelEx),
-    WeeklySchedule(schedule::ModelEx),
-    ScheduleException(exception::ModelEx),
 }
 
 /// The most ids of one `nodes` query.
@@ -100,6 +102,10 @@ pub async fn find(call: &Call, id: &str) -> crate::error::Result<Option<Node>> {
         LocationId::PREFIX => {
             call.permits(Permission::ReadPractice)?;
             call.load(LocationId(uuid)).await?.map(Node::Location)
+        }
+        EquipmentId::PREFIX => {
+            call.permits(Permission::ReadPractice)?;
+            call.load(EquipmentId(uuid)).await?.map(Node::Equipment)
         }
         RoomId::PREFIX => {
             call.permits(Permission::ReadPractice)?;

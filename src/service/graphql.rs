@@ -8,8 +8,11 @@ use super::input::{CreateServiceInput, UpdateServiceInput};
 use super::{commands, queries};
 use crate::access::permission::Permission;
 use crate::appointment::entity::AppointmentType;
+use crate::equipment;
+use crate::equipment::queries::EquipmentOf;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::ArchiveInput;
@@ -87,6 +90,12 @@ impl ModelEx {
     /// How many of it a practitioner may have on one day of the practice. Null for no limit.
     async fn daily_limit(&self) -> Option<i32> {
         self.daily_limit
+    }
+
+    /// The equipment that an appointment takes up, all of it.
+    #[graphql(directive = list_size::apply(5))]
+    async fn equipment(&self, ctx: &Context<'_>) -> Result<Vec<equipment::entity::ModelEx>> {
+        Ok(ctx.call().load(EquipmentOf(self.id)).await?.unwrap_or_default())
     }
 
     /// When it was archived. Null while it is offered.

@@ -7,7 +7,7 @@ use super::entity::ActiveModel;
 use crate::appointment::entity::AppointmentType;
 use crate::error::Result;
 use crate::graphql::input::{Problems, fold, patch, set};
-use crate::id::ServiceId;
+use crate::id::{EquipmentId, ServiceId};
 
 /// A service to be created.
 #[derive(Clone, InputObject)]
@@ -44,6 +44,8 @@ pub struct CreateServiceInput {
     pub max_advance_days: i32,
     /// How many of it a practitioner may have on one day of the practice: 1 to 500. Null for no limit.
     pub daily_limit: Option<i32>,
+    /// The equipment that an appointment takes up, all of it: at most 20 pieces.
+    pub equipment_ids: Option<Vec<EquipmentId>>,
     /// Makes a repetition of this request harmless: the same key answers with the same service.
     pub idempotency_key: Option<String>,
 }
@@ -106,6 +108,8 @@ pub struct UpdateServiceInput {
     pub max_advance_days: Option<i32>,
     /// How many of it a practitioner may have on one day of the practice: 1 to 500. Null for no limit.
     pub daily_limit: MaybeUndefined<i32>,
+    /// The equipment that an appointment takes up, all of it: at most 20 pieces. Appointments already booked keep theirs.
+    pub equipment_ids: Option<Vec<EquipmentId>>,
 }
 
 impl UpdateServiceInput {

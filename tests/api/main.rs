@@ -5,6 +5,7 @@ mod appointment;
 mod availability;
 mod calendar;
 mod course;
+mod equipment;
 mod events;
 mod group;
 mod hold;

@@ -33,12 +33,18 @@ impl North {
                 json!({ "name": name, "kind": "CONSULTATION", "locationId": location }),
             )
             .await;
+        north.create("createEquipment", "equipment", json!({ "name": name })).await;
         let service = json!({ "name": name, "durationMinutes": 30, "appointmentType": "CONSULTATION" });
         north.create("createService", "service", service).await;
         let patient =
             north.create("createPatient", "patient", json!({ "firstName": name, "lastName": name })).await;
         let relative = json!({ "patientId": patient, "relation": "Mother", "condition": name });
         north.create("addFamilyHistory", "entry", relative).await;
+        let hours = json!({ "weekday": "MONDAY", "startTime": "09:00", "endTime": "17:00" });
+        north.create("createWeeklySchedule", "weeklySchedule", hours).await;
+        let closed =
+            json!({ "kind": "TIME_OFF", "firstDay": "2026-12-24", "lastDay": "2026-12-26", "note": name });
+        north.create("createScheduleException", "scheduleException", closed).await;
         let an_hour = json!({ "input": { "expectedVersion": 1, "reminderMinutes": [60] } });
         let remind =
             "mutation($input: UpdateWorkspaceInput!) { updateWorkspace(input: $input) { __typename } }";
@@ -47,11 +53,6 @@ impl North {
         let consent = json!({ "patientId": patient, "purpose": "REMINDERS", "textVersion": name,
             "language": "de", "channel": "PAPER" });
         north.create("grantConsent", "consent", consent).await;
-        let hours = json!({ "weekday": "MONDAY", "startTime": "09:00", "endTime": "17:00" });
-        north.create("createWeeklySchedule", "weeklySchedule", hours).await;
-        let closed =
-            json!({ "kind": "TIME_OFF", "firstDay": "2026-12-24", "lastDay": "2026-12-26", "note": name });
-        north.create("createScheduleException", "scheduleException", closed).await;
         let booking = json!({ "patientId": patient, "practitionerId": doctor.membership().to_string(),
             "startsAt": "2026-06-02T09:00:00Z", "endsAt": "2026-06-02T09:30:00Z" });
         let booked = north.owner.ok(crate::appointment::BOOK, json!({ "input": booking })).await;
@@ -97,11 +98,12 @@ impl North {
         let everything = "{ services(includeArchived: true) { nodes { id name version } } \
             locations(includeArchived: true) { nodes { id name version } } \
             rooms(includeArchived: true) { nodes { id name version } } \
+            equipment(includeArchived: true) { nodes { id name version } } \
             appointments { nodes { id version status startsAt } } waitlist { nodes { id version status } } \
             patients(filter: { includeArchived: true }) { nodes { id version lastName } } \
-            calendarFeeds { nodes { id revokedAt } } notificationSettings { version } \
             weeklySchedules { nodes { id version startTime } } \
             scheduleExceptions { nodes { id version note } } \
+            calendarFeeds { nodes { id revokedAt } } notificationSettings { version } \
             members { nodes { id version role displayName } } workspace { id version name } }";
         self.owner.ok(everything, json!({})).await.to_string()
     }
