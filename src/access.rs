@@ -11,5 +11,6 @@ pub mod queries;
 pub mod scope;
 pub mod secret;
 pub mod sessions;
+pub mod throttle;
 pub mod token;
 pub mod viewer;

@@ -12,6 +12,7 @@ use crate::access::actor::Actor;
 use crate::access::entity::idempotency_key as stored_key;
 use crate::access::password::{Limits, Passwords};
 use crate::access::sessions::Sessions;
+use crate::access::throttle::Throttle;
 use crate::access::token::{AccessTokens, TokenKeys};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -28,6 +29,7 @@ use crate::live::bus::Bus;
 use crate::live::feed::Feeds;
 use crate::mail::{FolderOutbox, Mailer};
 use crate::patient::directory::Directories;
+use crate::shutdown::Shutdown;
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -44,6 +46,9 @@ pub struct App {
     pub passwords: Passwords,
     pub tokens: AccessTokens,
     pub sessions: Sessions,
+    pub throttle: Throttle,
+    /// Tells sockets, streams and connections when the process stops.
+    pub shutdown: Shutdown,
     pub directories: Directories,
     /// Held for its tasks, which end with the application.
     _bus: Option<Bus>,
@@ -81,6 +86,8 @@ impl App {
             passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
             sessions: Sessions::default(),
+            throttle: Throttle::new(&config.rate_limits),
+            shutdown: Shutdown::default(),
             directories: Directories::default(),
             mailer,
             hub,

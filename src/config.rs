@@ -3,11 +3,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::access::password::Cost;
+use crate::graphql::document::trusted::{ManifestError, Mode, TrustedDocuments};
+use crate::http::network::Network;
 
 /// How strict the server is by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,27 @@ pub struct Config {
     pub graphiql: bool,
     /// Origins that browsers may call from, besides the server's own.
     pub allowed_origins: Vec<String>,
+    /// Where health and metrics are served besides; in production the only place for metrics.
+    pub admin_listen: Option<SocketAddr>,
+    /// Proxies whose word about clients and traces is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// Which header those proxies tell the client's address in.
+    pub forwarded_header: ForwardedHeader,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    /// How long a server that was told to stop still takes new connections, so that it is taken out of rotation first.
+    pub shutdown_delay_seconds: u16,
+    #[serde(flatten)]
+    pub rate_limits: RateLimits,
+    /// What is done with documents that the manifest does not have.
+    pub trusted_documents: Mode,
+    /// The manifest of trusted documents.
+    pub document_manifest: Option<PathBuf>,
+    /// What is in it.
+    #[serde(skip)]
+    pub documents: TrustedDocuments,
+    /// Sockets that one user may have open.
+    pub sockets_per_user: u32,
     /// `smtp://…` or `smtps://…`; without it, mail goes to a folder.
     pub smtp_url: Option<String>,
     /// The sender of all mail, such as `Praxis <no-reply@praxis.example>`.
@@ -52,6 +76,31 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.redacted())
     }
+}
+
+/// How much anybody may do in a minute.
+#[derive(Clone, Debug, Serialize)]
+pub struct RateLimits {
+    /// Whether there are any.
+    pub rate_limits: bool,
+    /// Requests without a sign-in, from one address.
+    pub anonymous_requests_per_minute: NonZeroU32,
+    /// Passwords and tokens that are tried, from one address.
+    pub sign_in_attempts_per_minute: NonZeroU32,
+    /// Cost points of one user.
+    pub user_points_per_minute: NonZeroU32,
+    /// Cost points of all users of a workspace.
+    pub workspace_points_per_minute: NonZeroU32,
+}
+
+/// The header that a proxy writes. Only one is read: a client could send the other one through the proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    #[default]
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
 }
 
 /// What a file or the environment may say; what it leaves out keeps its default.
@@ -71,6 +120,20 @@ struct Settings {
     introspection: Option<bool>,
     graphiql: Option<bool>,
     allowed_origins: Option<Vec<String>>,
+    admin_listen: Option<SocketAddr>,
+    trusted_proxies: Option<Vec<Network>>,
+    forwarded_header: Option<ForwardedHeader>,
+    max_connections: Option<usize>,
+    max_connections_per_address: Option<usize>,
+    shutdown_delay_seconds: Option<u16>,
+    rate_limits: Option<bool>,
+    anonymous_requests_per_minute: Option<NonZeroU32>,
+    sign_in_attempts_per_minute: Option<NonZeroU32>,
+    user_points_per_minute: Option<NonZeroU32>,
+    workspace_points_per_minute: Option<NonZeroU32>,
+    trusted_documents: Option<Mode>,
+    document_manifest: Option<PathBuf>,
+    sockets_per_user: Option<u32>,
     smtp_url: Option<String>,
     mail_from: Option<String>,
 }
@@ -118,7 +181,24 @@ impl Config {
         let settings: Settings = table.try_into().map_err(|error: toml::de::Error| {
             ConfigError::Variable { variable: "configuration".into(), problem: error.message().into() }
         })?;
-        Ok(Self::with_defaults(settings))
+        let mut config = Self::with_defaults(settings);
+        match (config.trusted_documents, &config.document_manifest) {
+            (Mode::Off, _) => {}
+            (_, None) => {
+                return Err(ConfigError::Variable {
+                    variable: "PRAXIS_DOCUMENT_MANIFEST".into(),
+                    problem: "trusted documents need the manifest that lists them".into(),
+                });
+            }
+            (mode, Some(file)) => {
+                let problem = |error: ManifestError| ConfigError::File {
+                    file: file.clone(),
+                    problem: error.to_string(),
+                };
+                config.documents = TrustedDocuments::load(mode, file).map_err(problem)?;
+            }
+        }
+        Ok(config)
     }
 
     fn with_defaults(settings: Settings) -> Self {
@@ -139,6 +219,27 @@ impl Config {
             introspection: settings.introspection.unwrap_or(open),
             graphiql: settings.graphiql.unwrap_or(open),
             allowed_origins: settings.allowed_origins.unwrap_or_default(),
+            admin_listen: settings.admin_listen,
+            trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
+            forwarded_header: settings.forwarded_header.unwrap_or_default(),
+            max_connections: settings.max_connections.unwrap_or(4_096),
+            max_connections_per_address: settings.max_connections_per_address.unwrap_or(64),
+            shutdown_delay_seconds: settings.shutdown_delay_seconds.unwrap_or(1),
+            rate_limits: RateLimits {
+                rate_limits: settings.rate_limits.unwrap_or(true),
+                anonymous_requests_per_minute: settings
+                    .anonymous_requests_per_minute
+                    .unwrap_or(per_minute(60)),
+                sign_in_attempts_per_minute: settings.sign_in_attempts_per_minute.unwrap_or(per_minute(30)),
+                user_points_per_minute: settings.user_points_per_minute.unwrap_or(per_minute(5_000)),
+                workspace_points_per_minute: settings
+                    .workspace_points_per_minute
+                    .unwrap_or(per_minute(50_000)),
+            },
+            trusted_documents: settings.trusted_documents.unwrap_or_default(),
+            document_manifest: settings.document_manifest,
+            documents: TrustedDocuments::default(),
+            sockets_per_user: settings.sockets_per_user.unwrap_or(10),
             smtp_url: settings.smtp_url,
             mail_from: settings.mail_from,
             password_cost: Cost::STANDARD,
@@ -166,6 +267,10 @@ impl Config {
     }
 }
 
+const fn per_minute(points: u32) -> NonZeroU32 {
+    NonZeroU32::new(points).expect("a default is not zero")
+}
+
 fn own_url(listen: SocketAddr) -> String {
     format!("http://{listen}")
 }
@@ -173,13 +278,21 @@ fn own_url(listen: SocketAddr) -> String {
 /// The value of a variable: what the setting of that name is made of.
 fn typed(name: &str, value: &str) -> toml::Value {
     match name {
-        "SIGN_UP" | "INTROSPECTION" | "GRAPHIQL" => match value {
+        "SIGN_UP" | "INTROSPECTION" | "GRAPHIQL" | "RATE_LIMITS" => match value {
             "true" | "on" | "1" => true.into(),
             "false" | "off" | "0" => false.into(),
             other => other.into(),
         },
-        "DATABASE_CONNECTIONS" => value.parse::<i64>().map_or_else(|_| value.into(), Into::into),
-        "ALLOWED_ORIGINS" => value
+        "DATABASE_CONNECTIONS"
+        | "SOCKETS_PER_USER"
+        | "MAX_CONNECTIONS"
+        | "MAX_CONNECTIONS_PER_ADDRESS"
+        | "SHUTDOWN_DELAY_SECONDS"
+        | "ANONYMOUS_REQUESTS_PER_MINUTE"
+        | "SIGN_IN_ATTEMPTS_PER_MINUTE"
+        | "USER_POINTS_PER_MINUTE"
+        | "WORKSPACE_POINTS_PER_MINUTE" => value.parse::<i64>().map_or_else(|_| value.into(), Into::into),
+        "ALLOWED_ORIGINS" | "TRUSTED_PROXIES" => value
             .split(',')
             .map(str::trim)
             .filter(|part| !part.is_empty())
@@ -232,8 +345,28 @@ mod tests {
             ("PRAXIS_SIGN_UP", "perhaps"),
             ("PRAXIS_PROFILE", "staging"),
             ("PRAXIS_DATABASE_CONNECTIONS", "many"),
+            ("PRAXIS_USER_POINTS_PER_MINUTE", "0"),
+            ("PRAXIS_TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
+            ("PRAXIS_FORWARDED_HEADER", "x-real-ip"),
         ] {
             assert!(load(&[(name, value)]).is_err(), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn limits_and_proxies_are_read_and_shown() {
+        let config = load(&[
+            ("PRAXIS_RATE_LIMITS", "off"),
+            ("PRAXIS_USER_POINTS_PER_MINUTE", "7"),
+            ("PRAXIS_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+            ("PRAXIS_FORWARDED_HEADER", "forwarded"),
+        ])
+        .unwrap();
+        assert!(!config.rate_limits.rate_limits);
+        assert_eq!(config.forwarded_header, ForwardedHeader::Forwarded);
+        let shown = config.redacted();
+        for line in ["user_points_per_minute = 7", r#"trusted_proxies = ["10.0.0.0/8", "::1/128"]"#] {
+            assert!(shown.contains(line), "{shown}");
         }
     }
 

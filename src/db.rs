@@ -49,6 +49,15 @@ pub struct Statements {
     pub overhead: AtomicU64,
 }
 
+/// One pool of connections: what is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    pub name: &'static str,
+    pub open: u32,
+    pub idle: usize,
+    pub limit: u32,
+}
+
 #[derive(Clone)]
 pub struct Database {
     writer: DatabaseConnection,
@@ -98,6 +107,21 @@ impl Database {
             Engine::Postgres => self.writer.begin().await?,
         };
         Tx::scoped(inner, self.engine, scope, self.statements.clone()).await
+    }
+
+    /// How the connections are used at the moment.
+    pub fn pools(&self) -> Vec<Pool> {
+        let pool = |name, open: u32, idle: usize, limit| Pool { name, open, idle, limit };
+        match self.engine {
+            Engine::Sqlite => [("reader", &self.reader), ("writer", &self.writer)]
+                .map(|(name, connection)| (name, connection.get_sqlite_connection_pool()))
+                .map(|(name, it)| pool(name, it.size(), it.num_idle(), it.options().get_max_connections()))
+                .into(),
+            Engine::Postgres => {
+                let it = self.writer.get_postgres_connection_pool();
+                vec![pool("shared", it.size(), it.num_idle(), it.options().get_max_connections())]
+            }
+        }
     }
 
     pub async fn close(&self) {

@@ -2,7 +2,6 @@
 
 pub mod batch;
 pub mod context;
-pub mod cost;
 pub mod document;
 pub mod endpoint;
 pub mod error;
@@ -11,6 +10,7 @@ pub mod input;
 pub mod join;
 pub mod node;
 pub mod page;
+pub mod request;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
 
@@ -65,9 +65,8 @@ pub fn schema(config: &Config) -> Schema {
     let mut builder =
         async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
             .extension(guard::FieldGuard::default())
-            .limit_recursive_depth(32)
-            .limit_directives(20)
-            .limit_aliases(30);
+            // The documents were validated, and their size bounded, before they come here (`document`).
+            .validation_mode(async_graphql::ValidationMode::Fast);
     if !config.introspection {
         builder = builder.disable_introspection().disable_suggestions();
     }

@@ -1,60 +1,97 @@
 //! The server's side of HTTP: `/graphql` over POST, GET and WebSocket, health, and the GraphiQL page.
 
+pub mod accept;
+mod activity;
+mod admit;
+mod around;
 mod calendar;
+mod client;
 pub mod graphiql;
 mod health;
+pub mod network;
+mod origin;
+mod places;
+mod refuse;
 mod reply;
 mod request;
+mod sse;
 mod websocket;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{any, get};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use axum::{Router, middleware};
+use chrono::{DateTime, Utc};
+
+pub use around::Compressible;
 
 use crate::access::actor::RequestInfo;
-use crate::access::sessions::Identity;
 use crate::app::App;
+use crate::config::Profile;
 use crate::error::{Error, Result};
 use crate::graphql::endpoint::{Caller, Endpoint};
 use crate::graphql::error::Code;
+use admit::Gate;
+use client::Proxies;
+use health::Readiness;
+use places::Places;
 use reply::Media;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What is kept of a client's name for itself.
-const MAX_USER_AGENT: usize = 255;
 
 /// What every handler works with.
 #[derive(Clone)]
 struct Server {
     app: Arc<App>,
     endpoint: Endpoint,
+    places: Places,
+    proxies: Arc<Proxies>,
+    gate: Arc<Gate>,
+    readiness: Readiness,
 }
 
-/// All routes of the server.
+/// What is served, and where.
+pub struct Routes {
+    /// At the public address.
+    pub public: Router,
+    /// At the internal address: health and metrics.
+    pub internal: Router,
+}
+
+/// All routes of the public address.
 pub fn router(app: Arc<App>) -> Router {
-    let server = Server { endpoint: Endpoint::new(app.clone()), app };
+    routes(app, Router::new()).public
+}
+
+/// All routes. Those of `more` go through everything that surrounds `/graphql`.
+pub fn routes(app: Arc<App>, more: Router) -> Routes {
+    let server = Server::new(app);
     let config = &server.app.config;
-    let pages = if config.graphiql { graphiql::routes() } else { Router::new() };
-    let cors = cors(&config.allowed_origins);
-    Router::new()
+    let state = || server.clone();
+    let graphql = Router::new()
         .route("/graphql", any(request::graphql))
         .route("/calendar/{name}", get(calendar::read))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .fallback(unknown)
-        .layer(middleware::from_fn_with_state(server.clone(), identify))
-        .with_state(server)
-        .merge(pages)
-        .layer(cors)
+        .with_state(state())
+        .merge(more)
+        .layer(middleware::from_fn_with_state(state(), admit::admit))
+        .layer(middleware::from_fn_with_state(state(), admit::charge));
+    let health = health::routes().with_state(state());
+    let metrics = health::metrics_route().with_state(state());
+    let pages = if config.graphiql { graphiql::routes() } else { Router::new() };
+    let metrics_are_public = config.admin_listen.is_none() && config.profile == Profile::Development;
+    let identify = || middleware::from_fn_with_state(state(), around::identify);
+    Routes {
+        public: Router::new()
+            .merge(graphql)
+            .merge(pages)
+            .merge(health.clone())
+            .merge(if metrics_are_public { metrics.clone() } else { Router::new() })
+            .fallback(unknown)
+            .layer(around::compression())
+            .layer(around::cors(&config.allowed_origins))
+            .layer(identify()),
+        internal: health.merge(metrics).fallback(unknown).layer(identify()),
+    }
 }
 
 async fn unknown(headers: HeaderMap, axum::Extension(request): axum::Extension<RequestInfo>) -> Response {
@@ -62,70 +99,43 @@ async fn unknown(headers: HeaderMap, axum::Extension(request): axum::Extension<R
     reply::refusal(media, StatusCode::NOT_FOUND, Code::NotFound, "There is nothing here.", &request.id)
 }
 
-/// Gives the request its id, and the response the headers that all of them have.
-async fn identify(State(server): State<Server>, mut request: Request, next: Next) -> Response {
-    let id = server.app.clock.new_uuid().to_string();
-    let info = RequestInfo {
-        ip: request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|peer| peer.ip().to_canonical().to_string()),
-        user_agent: request
-            .headers()
-            .get(header::USER_AGENT)
-            .and_then(|agent| agent.to_str().ok())
-            .map(|agent| agent.chars().take(MAX_USER_AGENT).collect()),
-        id: id.clone(),
-    };
-    request.extensions_mut().insert(info);
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, HeaderValue::from_str(&id).expect("a UUID is a header's value"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-/// No credentials: a browser sends its token itself, `/graphql` knows no cookie.
-fn cors(origins: &[String]) -> CorsLayer {
-    let origin = if origins.iter().any(|origin| origin == "*") {
-        AllowOrigin::any()
-    } else {
-        AllowOrigin::list(origins.iter().filter_map(|origin| match HeaderValue::from_str(origin) {
-            Ok(value) => Some(value),
-            Err(_) => {
-                tracing::warn!(origin, "not an origin; browsers there cannot call");
-                None
-            }
-        }))
-    };
-    CorsLayer::new()
-        .allow_origin(origin)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT])
-        .expose_headers([REQUEST_ID])
-        .max_age(Duration::from_secs(3_600))
+/// Who calls, and until when that holds.
+struct Guest {
+    caller: Caller,
+    until: Option<DateTime<Utc>>,
 }
 
 impl Server {
+    fn new(app: Arc<App>) -> Self {
+        let config = &app.config;
+        let proxies = Proxies { trusted: config.trusted_proxies.clone(), header: config.forwarded_header };
+        Self {
+            endpoint: Endpoint::new(app.clone()),
+            places: Places::default(),
+            proxies: Arc::new(proxies),
+            gate: Arc::default(),
+            readiness: Readiness::default(),
+            app,
+        }
+    }
+
     /// Who calls, by the `Authorization` header; nobody without one.
-    async fn caller(&self, headers: &HeaderMap, request: RequestInfo) -> Result<Caller> {
-        let identity = match headers.get(header::AUTHORIZATION) {
-            None => None,
+    async fn guest(&self, headers: &HeaderMap, request: RequestInfo) -> Result<Guest> {
+        match headers.get(header::AUTHORIZATION) {
+            None => Ok(Guest { caller: Caller { identity: None, request }, until: None }),
             Some(value) => {
-                let value = value.to_str().map_err(|_| Error::Unauthenticated)?;
-                Some(self.identity(value, &request).await?)
+                self.introduced(value.to_str().map_err(|_| Error::Unauthenticated)?, request).await
             }
-        };
-        Ok(Caller { identity, request })
+        }
     }
 
     /// The person behind `Bearer TOKEN`.
-    async fn identity(&self, authorization: &str, request: &RequestInfo) -> Result<Identity> {
+    async fn introduced(&self, authorization: &str, request: RequestInfo) -> Result<Guest> {
         let token = match authorization.trim().split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
             _ => return Err(Error::Unauthenticated),
         };
-        self.app.authenticate(token, request).await
+        let (identity, until) = self.app.authenticate(token, &request).await?;
+        Ok(Guest { caller: Caller { identity: Some(identity), request }, until: Some(until) })
     }
 }

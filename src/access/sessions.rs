@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use sea_orm::{ColumnTrait, QueryFilter};
 
@@ -47,12 +48,12 @@ struct Checked {
     user: UserId,
     platform_admin: bool,
     membership: Option<membership::Model>,
-    expires_at: chrono::DateTime<chrono::Utc>,
+    expires_at: DateTime<Utc>,
 }
 
 impl Checked {
     /// Whether the token speaks of the same person in the same place, and the sign-in has not expired.
-    fn admits(&self, claims: &Subject, now: chrono::DateTime<chrono::Utc>) -> bool {
+    fn admits(&self, claims: &Subject, now: DateTime<Utc>) -> bool {
         let seat = self.membership.as_ref().map(|member| (member.workspace_id, member.id));
         self.user == claims.user && seat == claims.seat && self.expires_at > now
     }
@@ -77,10 +78,14 @@ impl Sessions {
 }
 
 impl App {
-    /// The person behind an access token, or `Unauthenticated`.
-    pub async fn authenticate(&self, token: &str, request: &RequestInfo) -> Result<Identity> {
+    /// The person behind an access token and how long it holds, or `Unauthenticated`.
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        request: &RequestInfo,
+    ) -> Result<(Identity, DateTime<Utc>)> {
         let claims = self.tokens.verify(token).map_err(|_| Error::Unauthenticated)?;
-        self.identify(&claims.subject, request).await
+        Ok((self.identify(&claims.subject, request).await?, claims.expires_at))
     }
 
     /// The person whom a verified token names, as the rows have it now.

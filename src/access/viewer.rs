@@ -11,6 +11,7 @@ use super::sessions::Identity;
 use crate::db::Scope;
 use crate::error::Error;
 use crate::graphql::context::{Call, ContextExt};
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::id::{AuthSessionId, MembershipId, UserId, WorkspaceId};
 use crate::member::entity::{self as member, Role};
@@ -98,6 +99,7 @@ impl Viewer {
     }
 
     /// The workspaces that you can switch to, by name.
+    #[graphql(directive = list_size::apply(5))]
     async fn memberships(&self, ctx: &Context<'_>) -> Result<Vec<ViewerMembership>> {
         memberships(ctx.call(), self.user.id).await
     }
@@ -173,6 +175,7 @@ impl SessionPayload {
     }
 
     /// The workspaces that you can switch to, by name.
+    #[graphql(directive = list_size::apply(5))]
     async fn memberships(&self, ctx: &Context<'_>) -> Result<Vec<ViewerMembership>> {
         let user = ctx.call().identity().ok_or(Error::Unauthenticated)?.user;
         memberships(ctx.call(), user).await

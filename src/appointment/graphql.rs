@@ -14,6 +14,7 @@ use super::queries::HistoryOf;
 use super::series;
 use crate::access::permission::Permission;
 use crate::graphql::context::{ContextExt, Field};
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::join::{joined, maybe_joined};
@@ -191,6 +192,7 @@ impl ModelEx {
     }
 
     /// Everything that happened to it, oldest first.
+    #[graphql(directive = list_size::apply(10))]
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<HistoryEntry>> {
         let events = ctx.call().load(HistoryOf(self.id)).await?.unwrap_or_default();
         Ok(events.into_iter().map(|event| HistoryEntry { event, of: self.patient_id }).collect())
@@ -324,6 +326,7 @@ pub struct AppointmentBooked {
 #[derive(SimpleObject)]
 pub struct AppointmentConflict {
     /// What is in the way, by start.
+    #[graphql(directive = list_size::apply(10))]
     pub conflicts: Vec<ResourceConflict>,
     /// Whether it is a group session that has no seat left.
     pub session_full: bool,

@@ -4,18 +4,24 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use axum::Router;
 use clap::Args as ClapArgs;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use super::start::start;
 use super::{Outcome, terminal};
 use crate::config::{Config, Profile};
+use crate::http::accept::{self, Limits};
 use crate::reminder::worker::Worker;
-use crate::{demo, http};
+use crate::shutdown::Shutdown;
+use crate::{demo, http, metrics};
 
-/// How long requests may take to finish after the server was told to stop.
-const GRACE: Duration = Duration::from_secs(20);
+/// How long requests and sockets may take to finish after the server was told to stop.
+const GRACE: Duration = Duration::from_secs(15);
+/// How long the database may take to close after that.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How often samples are put together.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 #[derive(ClapArgs)]
 pub struct Args {
@@ -35,9 +41,12 @@ pub async fn run(mut config: Config, args: Args) -> Outcome {
         config.set_listen(listen);
     }
     // Before the database is touched: an address that is taken is the commonest mistake.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let listener = bind(config.listen).await?;
+    let admin = match config.admin_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    metrics::install();
     let started = start(config).await?;
     let app = &started.app;
     if args.demo {
@@ -46,33 +55,63 @@ pub async fn run(mut config: Config, args: Args) -> Outcome {
     }
     tracing::info!(address = %listener.local_addr()?, engine = ?app.db.engine(), "serving");
 
-    tokio::spawn(crate::appointment::sweep::run(app.clone()));
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        signal().await;
-        tracing::info!("stopping: waiting for requests in flight");
-        let _ = stop.send(true);
+    let shutdown = &app.shutdown;
+    let routes = http::routes(app.clone(), Router::new());
+    let limits = Limits::of(&app.config);
+    let upkeep = tokio::spawn(upkeep());
+    let sweeper = tokio::spawn(crate::appointment::sweep::run(app.clone()));
+    // Waited for with everybody who subscribed: the message in hand is sent and noted, or the next node would send
+    // it again.
+    tokio::spawn(Worker::new(app.clone(), shutdown.subscribe()).run());
+    // The internal address answers to the end, so that it can be seen how the process stops.
+    let internal = admin.map(|listener| {
+        let (limits, last) = (limits.clone(), Shutdown::default());
+        tokio::spawn(async move { accept::serve(listener, routes.internal, limits, &last).await })
     });
-    let reminders = tokio::spawn(Worker::new(app.clone(), stopped.clone()).run());
-    let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(told(stopped.clone()));
-    let overdue = async {
-        told(stopped).await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = async { server.await } => served?,
-        () = overdue => tracing::warn!("requests were still in flight"),
+    tokio::join!(
+        accept::serve(listener, routes.public, limits, shutdown),
+        stop(shutdown, Duration::from_secs(app.config.shutdown_delay_seconds.into())),
+    );
+    if !shutdown.finished(GRACE).await {
+        tracing::warn!("requests or sockets were still open");
     }
-    // The message in hand is sent and noted; were it not, the next node would send it again.
-    let _ = reminders.await;
-    app.db.close().await;
+    if tokio::time::timeout(CLOSING, app.db.close()).await.is_err() {
+        tracing::warn!("the database was still in use");
+    }
+    upkeep.abort();
+    sweeper.abort();
+    if let Some(internal) = internal {
+        internal.abort();
+    }
+    tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-async fn told(mut stopped: watch::Receiver<bool>) {
-    // The sender lives until it has told.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+/// Waits until the process is told to stop, and starts its way down. Told a second time, it ends at once.
+async fn stop(shutdown: &Shutdown, delay: Duration) {
+    signal().await;
+    tracing::info!("stopping: not ready any more, requests in flight are finished");
+    tokio::spawn(async {
+        signal().await;
+        tracing::warn!("told to stop a second time");
+        std::process::exit(1);
+    });
+    shutdown.leave();
+    tokio::time::sleep(delay).await;
+    shutdown.drain();
+}
+
+/// Keeps what was counted small.
+async fn upkeep() {
+    let counted = metrics::install();
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        counted.run_upkeep();
+    }
 }
 
 /// Waits for Ctrl-C or, from a service manager, SIGTERM.

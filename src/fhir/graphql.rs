@@ -7,6 +7,7 @@ use super::{Problem, Report, read_entries};
 use crate::access::permission::Permission;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 
@@ -55,8 +56,10 @@ pub struct ImportProblem {
 #[derive(SimpleObject)]
 pub struct ImportFhirPayload {
     /// Counts by resource type, in the order of the types' names.
+    #[graphql(directive = list_size::apply(10))]
     counts: Vec<ImportCount>,
     /// The first 1,000 problems.
+    #[graphql(directive = list_size::apply(20))]
     problems: Vec<ImportProblem>,
     /// How many problems there are beyond those.
     problems_omitted: u64,

@@ -36,6 +36,10 @@ pub struct Call {
     secret_taken: AtomicBool,
     /// Errors of nullable fields, which are answered with null.
     pub(super) field_errors: Mutex<Vec<ServerError>>,
+    /// Where a stream resumes that its transport knows the cursor of.
+    resume: Option<String>,
+    /// The cursor of what a stream delivered last.
+    position: Mutex<Option<String>>,
 }
 
 /// What the journal will be told before the answer goes out.
@@ -61,7 +65,36 @@ impl Call {
             seen: Mutex::default(),
             secret_taken: AtomicBool::new(false),
             field_errors: Mutex::default(),
+            resume: None,
+            position: Mutex::default(),
         })
+    }
+
+    /// A stream that goes on after this cursor, whatever its document says.
+    pub fn resuming(
+        app: Arc<App>,
+        identity: Option<Identity>,
+        request: RequestInfo,
+        after: Option<String>,
+    ) -> Arc<Self> {
+        let mut call = Self::new(app, identity, request);
+        if let Some(fresh) = Arc::get_mut(&mut call) {
+            fresh.resume = after;
+        }
+        call
+    }
+
+    pub fn resume(&self) -> Option<&str> {
+        self.resume.as_deref()
+    }
+
+    /// Says where the stream stands with what it delivers next.
+    pub fn set_position(&self, cursor: String) {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor);
+    }
+
+    pub fn take_position(&self) -> Option<String> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub fn identity(&self) -> Option<Identity> {
@@ -84,7 +117,7 @@ impl Call {
         if self.secret_taken.swap(true, Ordering::AcqRel) {
             return Err(Error::invalid_argument("input", "Send each sign-in as an operation of its own."));
         }
-        Ok(())
+        self.app.throttle.attempt(self.request.ip.as_deref().and_then(|ip| ip.parse().ok()))
     }
 
     /// Whether whoever asks has the permission.

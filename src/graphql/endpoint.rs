@@ -1,31 +1,43 @@
-//! Executes operations: one way in for HTTP, WebSocket and tests.
+//! Executes operations: the one way in, for every transport.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use async_graphql::Response;
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, Executor, Request, Response};
+use async_graphql::{Name, Value};
+use futures::future::FutureExt;
 use futures::stream::{BoxStream, StreamExt};
 
 use super::batch::drive;
 use super::context::Call;
-use super::cost;
-use super::document::Documents;
+use super::document::{Documents, Prepared, Refusal, cost};
 use super::error::{self, Code};
+use super::request::Request;
 use super::{Schema, error::Error};
 use crate::access::actor::RequestInfo;
 use crate::access::sessions::Identity;
+use crate::access::throttle::Charge;
 use crate::app::App;
+use crate::metrics;
 
 /// The longest that an operation may take.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Who sends an operation, as the transport found out.
 #[derive(Clone, Default)]
 pub struct Caller {
     pub identity: Option<Identity>,
     pub request: RequestInfo,
+}
+
+/// One response of a stream.
+pub struct Delivery {
+    pub response: Response,
+    /// Where the stream stands after it: what it can be resumed after.
+    pub cursor: Option<String>,
 }
 
 /// The schema with the application behind it.
@@ -38,78 +50,110 @@ pub struct Endpoint {
 
 impl Endpoint {
     pub fn new(app: Arc<App>) -> Self {
-        Self { schema: super::schema(&app.config), app, documents: Documents::default() }
+        let config = &app.config;
+        let documents = Documents::new(&super::sdl(config), config.introspection, config.documents.clone());
+        Self { schema: super::schema(config), documents, app }
     }
 
-    /// Executes a query or mutation. The answer goes out after the journal knows of it.
-    pub async fn answer(&self, request: Request, caller: Caller) -> Response {
-        let request_id = caller.request.id.clone();
-        let mut response = match self.prepare(request) {
-            Ok(request) => {
-                let call = Call::new(self.app.clone(), caller.identity, caller.request);
-                let execution = self.schema.execute(request.data(call.clone()));
-                let executed = tokio::time::timeout(DEADLINE, drive(&call, execution)).await;
-                call.release().await;
-                let response = executed
-                    .unwrap_or_else(|_| error::refuse(Code::Unavailable, "The operation took too long."));
-                told(&call, response).await
-            }
-            Err(response) => *response,
-        };
-        error::finish(&mut response, &request_id);
+    /// Finds out what the request asks for. Nothing runs yet.
+    pub fn prepare(&self, request: &Request) -> Result<Prepared, Refusal> {
+        self.documents.prepare(request)
+    }
+
+    /// The answer to a request that is not run.
+    pub fn refuse(&self, refusal: Refusal, request: &RequestInfo) -> Response {
+        let mut response = refusal.into_response();
+        error::finish(&mut response, &request.id);
         response
     }
 
-    /// Executes a subscription (or, over a socket, anything else): one response for each event.
-    fn follow(self, request: Request, caller: Caller) -> BoxStream<'static, Response> {
+    /// Charges the operation to whoever asks. What is charged to an address, the transports see to.
+    pub fn charge(&self, prepared: &Prepared, identity: Option<&Identity>) -> Charge {
+        metrics::cost(prepared.cost.into());
+        identity.map(|identity| self.app.throttle.charge(identity, prepared.cost.into())).unwrap_or_default()
+    }
+
+    /// Executes a query or mutation. The answer goes out after the journal knows of it.
+    pub async fn answer(&self, prepared: Prepared, caller: Caller) -> Response {
         let request_id = caller.request.id.clone();
-        let request = match self.prepare(request) {
-            Ok(request) => request,
-            Err(mut response) => {
-                error::finish(&mut response, &request_id);
-                return futures::stream::once(async move { *response }).boxed();
-            }
-        };
+        let (started, kind) = (Instant::now(), prepared.kind);
         let call = Call::new(self.app.clone(), caller.identity, caller.request);
-        let source = self.schema.execute_stream(request.data(call.clone())).boxed();
-        futures::stream::unfold((source, call, request_id), async |(mut source, call, request_id)| {
-            let next = {
-                let next = pin!(source.next());
-                drive(&call, next).await
-            };
-            call.release().await;
-            let mut response = told(&call, next?).await;
-            let mut errors = call.field_errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            response.errors.append(&mut errors);
-            drop(errors);
-            error::finish(&mut response, &request_id);
-            Some((response, (source, call, request_id)))
+        // Boxed: it is large, and every wrapper around it would hold it again.
+        let execution = Box::pin(self.schema.execute(prepared.request.data(call.clone())));
+        let executed = contained(tokio::time::timeout(DEADLINE, drive(&call, execution))).await;
+        call.release().await;
+        let mut response = match executed {
+            Some(Ok(response)) => told(&call, response).await,
+            Some(Err(_)) => {
+                told(&call, error::refuse(Code::Unavailable, "The operation took too long.")).await
+            }
+            None => error::refuse(Code::Internal, "Internal error."),
+        };
+        response.extensions.insert("cost".into(), cost_report(prepared.cost));
+        error::finish(&mut response, &request_id);
+        metrics::operation(kind, &response, started.elapsed());
+        response
+    }
+
+    /// Executes a subscription: one response for each event. It begins after the cursor when the transport knows
+    /// one. Another kind of operation is answered by a stream of one response.
+    pub fn follow(
+        &self,
+        prepared: Prepared,
+        caller: Caller,
+        after: Option<String>,
+    ) -> BoxStream<'static, Delivery> {
+        if prepared.kind != OperationType::Subscription {
+            let endpoint = self.clone();
+            let answer =
+                async move { Delivery { response: endpoint.answer(prepared, caller).await, cursor: None } };
+            return futures::stream::once(answer).boxed();
+        }
+        let request_id = caller.request.id.clone();
+        let call = Call::resuming(self.app.clone(), caller.identity, caller.request, after);
+        let source = self.schema.execute_stream(prepared.request.data(call.clone())).boxed();
+        futures::stream::unfold(Some((source, call)), move |state| {
+            let request_id = request_id.clone();
+            async move {
+                let (mut source, call) = state?;
+                let next = {
+                    let next = pin!(source.next());
+                    contained(drive(&call, next)).await
+                };
+                call.release().await;
+                let (mut response, goes_on) = match next {
+                    Some(next) => (told(&call, next?).await, true),
+                    None => (error::refuse(Code::Internal, "Internal error."), false),
+                };
+                let mut errors = call.field_errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                response.errors.append(&mut errors);
+                drop(errors);
+                error::finish(&mut response, &request_id);
+                let cursor = call.take_position();
+                Some((Delivery { response, cursor }, goes_on.then_some((source, call))))
+            }
         })
         .boxed()
     }
+}
 
-    /// What the request would run, when it names one operation of a document that parses.
-    pub fn operation(&self, request: &Request) -> Option<OperationType> {
-        let document = self.documents.parse(&request.query).ok()?;
-        let mut operations = document.operations.iter();
-        let (_, operation) = match &request.operation_name {
-            Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name == wanted.as_str()))?,
-            None => operations.next()?,
-        };
-        Some(operation.node.ty)
+/// The outcome of the future; nothing when it panicked. Others go on as if nothing had happened.
+async fn contained<F: Future>(future: F) -> Option<F::Output> {
+    match AssertUnwindSafe(future).catch_unwind().await {
+        Ok(outcome) => Some(outcome),
+        Err(_) => {
+            // Its text may hold anything, so it is not logged.
+            tracing::error!("a resolver panicked");
+            metrics::panicked();
+            None
+        }
     }
+}
 
-    /// Parses the document, or says why it is not run.
-    fn prepare(&self, mut request: Request) -> Result<Request, Box<Response>> {
-        let document = self
-            .documents
-            .parse(&request.query)
-            .map_err(|refusal| Box::new(error::refuse(refusal.code, refusal.message)))?;
-        cost::check(&document, &request.variables)
-            .map_err(|refusal| Box::new(error::refuse(refusal.code, refusal.message)))?;
-        request.set_parsed_query((*document).clone());
-        Ok(request)
-    }
+/// What the operation cost, and what it may have cost at most, in points.
+fn cost_report(points: u32) -> Value {
+    let entry = |name: &str, points: u32| (Name::new(name), Value::from(points));
+    Value::Object([entry("requested", points), entry("maximum", cost::MAX_POINTS)].into_iter().collect())
 }
 
 /// The response, once the journal has stored what it shows; without that there is none.
@@ -123,49 +167,14 @@ async fn told(call: &Call, response: Response) -> Response {
     }
 }
 
-impl Executor for Endpoint {
-    async fn execute(&self, mut request: Request) -> Response {
-        let caller = caller(&mut request, None);
-        self.answer(request, caller).await
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn execute_stream(
-        &self,
-        mut request: Request,
-        session: Option<Arc<Data>>,
-    ) -> BoxStream<'static, Response> {
-        let (endpoint, mut caller) = (self.clone(), caller(&mut request, session.as_deref()));
-        // A socket lives longer than a sign-in: who asks is checked again for each operation.
-        let begin = async move {
-            if let Some(identity) = caller.identity.take() {
-                match endpoint.app.identify(&identity.subject(), &caller.request).await {
-                    Ok(identity) => caller.identity = Some(identity),
-                    Err(failure) => {
-                        let mut response = Response::from_errors(vec![
-                            async_graphql::Error::from(Error(failure))
-                                .into_server_error(async_graphql::Pos::default()),
-                        ]);
-                        error::finish(&mut response, &caller.request.id);
-                        return futures::stream::once(async move { response }).boxed();
-                    }
-                }
-            }
-            match endpoint.operation(&request) == Some(OperationType::Subscription) {
-                true => endpoint.follow(request, caller),
-                false => futures::stream::once(async move { endpoint.answer(request, caller).await }).boxed(),
-            }
-        };
-        futures::stream::once(begin).flatten().boxed()
+    #[tokio::test]
+    async fn a_panic_ends_one_operation_only() {
+        assert_eq!(contained(async { 1 }).await, Some(1));
+        let panics = async { assert_eq!(1, std::hint::black_box(2), "on purpose") };
+        assert_eq!(contained(panics).await, None);
     }
-}
-
-/// The caller that the transport put into the request or, over a socket, into its session.
-fn caller(request: &mut Request, session: Option<&Data>) -> Caller {
-    let type_id = std::any::TypeId::of::<Caller>();
-    let found = request
-        .data
-        .get(&type_id)
-        .or_else(|| session.and_then(|session| session.get(&type_id)))
-        .and_then(|data| data.downcast_ref::<Caller>());
-    found.cloned().unwrap_or_default()
 }

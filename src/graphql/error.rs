@@ -1,6 +1,6 @@
 //! Errors as the API's user sees them: a closed list of codes, no library text.
 
-use async_graphql::{ErrorExtensionValues, InputValueError, PathSegment, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, InputValueError, Response, ServerError, Value};
 
 use crate::error::FieldProblem;
 
@@ -37,9 +37,30 @@ pub enum Code {
     Internal,
     GraphqlParseFailed,
     GraphqlValidationFailed,
+    PersistedQueryNotFound,
+    UntrustedDocument,
 }
 
 impl Code {
+    pub const ALL: [Self; 16] = [
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::BadUserInput,
+        Self::Conflict,
+        Self::StaleVersion,
+        Self::IdempotencyKeyReused,
+        Self::CursorExpired,
+        Self::QueryTooComplex,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::Internal,
+        Self::GraphqlParseFailed,
+        Self::GraphqlValidationFailed,
+        Self::PersistedQueryNotFound,
+        Self::UntrustedDocument,
+    ];
+
     pub fn text(self) -> &'static str {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",
@@ -56,6 +77,8 @@ impl Code {
             Self::Internal => "INTERNAL",
             Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::UntrustedDocument => "UNTRUSTED_DOCUMENT",
         }
     }
 }
@@ -135,21 +158,38 @@ fn field_value(problem: &FieldProblem) -> Value {
 /// The input error of an id that is not a `TypeID` of the expected type.
 pub fn invalid_id<T: async_graphql::InputType>(prefix: &str) -> InputValueError<T> {
     InputValueError::custom(format!("Expected an id that starts with \"{prefix}_\"."))
+        .with_extension("code", Code::BadUserInput.text())
 }
 
-/// Gives every error of the response a code and the request's id.
+/// Gives every error of the response a code and the request's id, and a text of ours.
 ///
-/// What the engine itself reports has no code: an error with a path comes from coercing an argument while
-/// a field is resolved, one without a path from validating the document.
+/// What the engine itself reports has no code. With a path it comes from an argument that a custom scalar does
+/// not take; everything else was refused before the engine saw it.
 pub fn finish(response: &mut Response, request_id: &str) {
     response.errors.truncate(MAX_ERRORS);
     for error in &mut response.errors {
-        let has_code = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
-        if !has_code {
-            let code = uncoded(error);
-            error.extensions.get_or_insert_default().set("code", code.text());
+        let scalar = scalar_problem(&error.message);
+        let extensions = error.extensions.get_or_insert_default();
+        match (extensions.get("code").is_some(), scalar) {
+            (true, Some((_, ours))) => error.message = ours,
+            (true, None) => {}
+            (false, Some((name, _))) => {
+                extensions.set("code", Code::BadUserInput.text());
+                error.message = format!("This is not a valid {name}.");
+            }
+            (false, None) if error.message.starts_with("Introspection") => {
+                extensions.set("code", Code::GraphqlValidationFailed.text());
+            }
+            (false, None) => {
+                tracing::error!(message = %error.message, "the engine reports an error without a code");
+                extensions.set("code", Code::Internal.text());
+                error.message = "Internal error.".into();
+            }
         }
-        error.extensions.get_or_insert_default().set("requestId", request_id);
+        if let Some(Value::String(code)) = extensions.get("code") {
+            crate::metrics::error(code);
+        }
+        extensions.set("requestId", request_id);
         error.source = None;
     }
 }
@@ -157,15 +197,12 @@ pub fn finish(response: &mut Response, request_id: &str) {
 /// The most errors that one response lists.
 const MAX_ERRORS: usize = 20;
 
-fn uncoded(error: &ServerError) -> Code {
-    let too_complex = ["too deep", "too complex", "too many", "Too many", "recursion depth", "exceed"];
-    if error.path.iter().any(|segment| matches!(segment, PathSegment::Field(_))) {
-        Code::BadUserInput
-    } else if too_complex.iter().any(|text| error.message.contains(text)) {
-        Code::QueryTooComplex
-    } else {
-        Code::GraphqlValidationFailed
-    }
+/// The type and the reason in what the engine says of a value that a scalar does not take.
+fn scalar_problem(message: &str) -> Option<(String, String)> {
+    let (name, reason) = message.strip_prefix("Failed to parse \"")?.split_once('"')?;
+    let bare = name.trim_matches(['[', ']', '!']);
+    let reason = reason.split_once(": ").map_or(reason, |(_, reason)| reason);
+    Some((bare.into(), reason.into()))
 }
 
 /// A response that consists of one error.

@@ -16,6 +16,8 @@ pub enum Media {
     Json,
     /// `application/graphql-response+json`: the status tells whether the operation ran.
     GraphqlResponse,
+    /// `text/event-stream`: one event for each response (graphql-sse, distinct connections).
+    EventStream,
 }
 
 impl Media {
@@ -37,10 +39,16 @@ impl Media {
                 ranges.iter().find(|(range, _)| range == wanted).map(|(_, quality)| *quality)
             })
         };
+        // Only by its name: a wildcard means one response.
+        let streams = ranges.iter().find(|(range, _)| range == "text/event-stream").map_or(0, |(_, q)| *q);
         let json = quality("application/json").unwrap_or(0);
         let response = quality("application/graphql-response+json").unwrap_or(0);
         let named = ranges.iter().any(|(range, _)| range == "application/graphql-response+json");
+        if streams > json.max(response) || (streams > 0 && ranges[0].0 == "text/event-stream") {
+            return Some(Self::EventStream);
+        }
         match (json, response) {
+            (0, 0) if streams > 0 => Some(Self::EventStream),
             (0, 0) => None,
             // A wildcard alone means any client at all, and those read plain JSON.
             (json, response)
@@ -57,6 +65,7 @@ impl Media {
         HeaderValue::from_static(match self {
             Self::Json => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+            Self::EventStream => "text/event-stream; charset=utf-8",
         })
     }
 }
@@ -86,21 +95,33 @@ struct Refused<'a> {
     errors: &'a [ServerError],
 }
 
+/// A response as part of a stream: without `data` when it only says why nothing was executed.
+pub struct Shown<'a>(pub &'a async_graphql::Response);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(response) = self;
+        let nothing = response.data == async_graphql::Value::Null
+            && !response.errors.is_empty()
+            && response.errors.iter().all(|error| error.path.is_empty());
+        match nothing {
+            true => Refused { errors: &response.errors }.serialize(serializer),
+            false => response.serialize(serializer),
+        }
+    }
+}
+
 /// What an operation answered.
 pub fn answer(media: Media, response: &async_graphql::Response) -> Response {
-    // Nothing ran when there is no data and no error says where in the data it would be.
-    let nothing = response.data == async_graphql::Value::Null
-        && !response.errors.is_empty()
-        && response.errors.iter().all(|error| error.path.is_empty());
-    if !nothing {
-        return body(media, StatusCode::OK, response);
-    }
-    let code = response.errors.first().and_then(|error| error.extensions.as_ref()?.get("code"));
-    let status = match (media, code) {
-        (Media::Json, _) => StatusCode::OK,
-        (_, Some(code)) if *code == Code::Internal.text().into() => StatusCode::INTERNAL_SERVER_ERROR,
-        (_, Some(code)) if *code == Code::Unavailable.text().into() => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::BAD_REQUEST,
+    body(media, StatusCode::OK, response)
+}
+
+/// Why an operation was not run.
+pub fn refused(media: Media, response: &async_graphql::Response) -> Response {
+    let media = if media == Media::EventStream { Media::Json } else { media };
+    let status = match media {
+        Media::GraphqlResponse => StatusCode::BAD_REQUEST,
+        Media::Json | Media::EventStream => StatusCode::OK,
     };
     body(media, status, &Refused { errors: &response.errors })
 }
@@ -155,6 +176,11 @@ mod tests {
             ("application/graphql-response+json;q=0.1, */*;q=0.9", Some(Media::Json)),
             ("application/graphql-response+json; charset=utf-8", Some(Media::GraphqlResponse)),
             ("application/json;q=0, */*", Some(Media::GraphqlResponse)),
+            ("text/event-stream", Some(Media::EventStream)),
+            ("text/event-stream, application/json", Some(Media::EventStream)),
+            ("application/json, text/event-stream", Some(Media::Json)),
+            ("application/json;q=0.5, text/event-stream", Some(Media::EventStream)),
+            ("text/*", None),
             ("text/html", None),
             ("application/json;q=0", None),
         ] {

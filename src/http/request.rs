@@ -1,19 +1,21 @@
-//! Decoding requests to `/graphql`.
+//! `/graphql`: what is asked, and by which transport it is answered.
 
-use async_graphql::parser::types::OperationType;
 use axum::Extension;
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequestParts, Request, State, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Query, Request, State, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+
+use async_graphql::parser::types::OperationType;
 
 use super::reply::{self, Media};
-use super::{Server, websocket};
+use super::{Compressible, Server, origin, sse, websocket};
 use crate::access::actor::RequestInfo;
+use crate::access::throttle::Charge;
+use crate::graphql::document::Refusal as Refused;
 use crate::graphql::error::Code;
+use crate::graphql::request::{Malformed, Request as Asked};
 
 /// Bytes of a request's body.
 const MAX_BODY: usize = 256 * 1024;
@@ -22,30 +24,18 @@ const MAX_BODY: usize = 256 * 1024;
 struct Refusal {
     status: StatusCode,
     message: &'static str,
+    /// The methods that would do.
+    allow: Option<&'static str>,
 }
 
 const fn refusal(status: StatusCode, message: &'static str) -> Refusal {
-    Refusal { status, message }
+    Refusal { status, message, allow: None }
 }
 
-/// The parameters of a request, as JSON body or in the query string.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Parameters {
-    query: String,
-    operation_name: Option<String>,
-    variables: Option<Map<String, Value>>,
-    extensions: Option<Map<String, Value>>,
-}
-
-/// The same in a query string, where objects are JSON texts.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct QueryString {
-    query: String,
-    operation_name: Option<String>,
-    variables: Option<String>,
-    extensions: Option<String>,
+impl From<Malformed> for Refusal {
+    fn from(Malformed(message): Malformed) -> Self {
+        refusal(StatusCode::BAD_REQUEST, message)
+    }
 }
 
 /// `/graphql`: POST, GET for queries, and the upgrade to a WebSocket.
@@ -65,120 +55,123 @@ pub async fn graphql(
         };
     }
     let media = Media::of(&parts.headers);
-    match (media, decode(&parts, body).await) {
-        (Some(media), Ok(request)) => run(&server, info, &parts, media, request).await,
-        (media, Err(Refusal { status, message })) => {
-            let mut response =
-                reply::refusal(media.unwrap_or_default(), status, Code::BadUserInput, message, &info.id);
-            if status == StatusCode::METHOD_NOT_ALLOWED {
-                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
-            }
-            response
+    let asked = decode(&server, &parts, body).await;
+    let outcome = match (media, asked) {
+        (Some(media), Ok(asked)) => run(&server, &info, &parts, media, asked).await,
+        (_, Err(refusal)) => Err(refusal),
+        (None, Ok(_)) => Err(refusal(
+            StatusCode::NOT_ACCEPTABLE,
+            "The response is application/json, application/graphql-response+json or text/event-stream.",
+        )),
+    };
+    outcome.unwrap_or_else(|Refusal { status, message, allow }| {
+        let code = if status == StatusCode::FORBIDDEN { Code::Forbidden } else { Code::BadUserInput };
+        // An event stream says what is wrong before it is one.
+        let media = media.filter(|media| *media != Media::EventStream).unwrap_or_default();
+        let mut response = reply::refusal(media, status, code, message, &info.id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }
-        (None, Ok(_)) => {
-            let message = "The response is application/json or application/graphql-response+json.";
-            reply::refusal(Media::Json, StatusCode::NOT_ACCEPTABLE, Code::BadUserInput, message, &info.id)
-        }
-    }
+        response
+    })
 }
 
 async fn run(
     server: &Server,
-    info: RequestInfo,
+    info: &RequestInfo,
     parts: &Parts,
     media: Media,
-    request: async_graphql::Request,
-) -> Response {
-    let id = info.id.clone();
-    // A link or an image must not change anything: GET only reads.
-    if parts.method == Method::GET
-        && server.endpoint.operation(&request).is_some_and(|kind| kind != OperationType::Query)
-    {
-        let message = "Send mutations by POST.";
-        let mut response =
-            reply::refusal(media, StatusCode::METHOD_NOT_ALLOWED, Code::BadUserInput, message, &id);
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return response;
+    asked: Asked,
+) -> Result<Response, Refusal> {
+    let guest = match server.guest(&parts.headers, info.clone()).await {
+        Ok(guest) => guest,
+        Err(error) => return Ok(reply::unidentified(media, error, &info.id)),
+    };
+    let prepared = server.endpoint.prepare(&asked);
+    if let Ok(prepared) = &prepared {
+        // A link or an image must not change anything: GET only reads.
+        if parts.method == Method::GET && prepared.kind == OperationType::Mutation {
+            return Err(Refusal {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                message: "Send mutations by POST.",
+                allow: Some("POST"),
+            });
+        }
+        if media != Media::EventStream && prepared.kind == OperationType::Subscription {
+            let message = "Subscribe with Accept: text/event-stream, or over a WebSocket.";
+            return Err(refusal(StatusCode::NOT_ACCEPTABLE, message));
+        }
     }
-    match server.caller(&parts.headers, info).await {
-        Ok(caller) => reply::answer(media, &server.endpoint.answer(request, caller).await),
-        Err(error) => reply::unidentified(media, error, &id),
+    let (prepared, charge) = match prepared {
+        Ok(prepared) => {
+            let charge = server.endpoint.charge(&prepared, guest.caller.identity.as_ref());
+            (charge.permit().map(|()| prepared).map_err(Refused::because), charge)
+        }
+        Err(refused) => (Err(refused), Charge::default()),
+    };
+    // Tokens are in answers to mutations only.
+    let compressible = prepared.as_ref().is_ok_and(|prepared| prepared.kind == OperationType::Query);
+    let mut response = match (media, prepared) {
+        (Media::EventStream, prepared) if charge.refused.is_none() => {
+            sse::stream(server, prepared, guest, &parts.headers)
+        }
+        (media, Ok(prepared)) => reply::answer(media, &server.endpoint.answer(prepared, guest.caller).await),
+        (media, Err(refused)) => reply::refused(media, &server.endpoint.refuse(refused, info)),
+    };
+    if compressible {
+        response.extensions_mut().insert(Compressible);
     }
+    if !charge.standings.is_empty() {
+        response.extensions_mut().insert(charge);
+    }
+    Ok(response)
 }
 
-async fn decode(parts: &Parts, body: Body) -> Result<async_graphql::Request, Refusal> {
-    let parameters = match parts.method {
+async fn decode(server: &Server, parts: &Parts, body: Body) -> Result<Asked, Refusal> {
+    match parts.method {
         Method::POST => {
             if !is_json(&parts.headers) {
-                let message = "Send the request as application/json.";
+                let message = "Send the request as application/json, not compressed.";
                 return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
             }
             let bytes = to_bytes(body, MAX_BODY)
                 .await
                 .map_err(|_| refusal(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB."))?;
-            from_body(&bytes)?
+            Ok(Asked::from_json(&bytes)?)
         }
-        Method::GET => from_query(parts.uri.query().unwrap_or_default())?,
-        _ => return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "Use POST, or GET for queries.")),
-    };
-    let mut request = async_graphql::Request::new(parameters.query);
-    request.operation_name = parameters.operation_name;
-    if let Some(variables) = parameters.variables {
-        request.variables = async_graphql::Variables::from_json(Value::Object(variables));
-    }
-    for (name, value) in parameters.extensions.unwrap_or_default() {
-        if let Ok(value) = async_graphql::Value::from_json(value) {
-            request.extensions.insert(name, value);
+        Method::GET => {
+            if !origin::may_read(&server.app.config, &parts.headers) {
+                return Err(refusal(StatusCode::FORBIDDEN, "Pages of other sites send requests by POST."));
+            }
+            let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+                .map_err(|_| refusal(StatusCode::BAD_REQUEST, "The query string cannot be read."))?;
+            Ok(Asked::from_query_string(pairs.into_iter())?)
         }
+        _ => Err(Refusal {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            message: "Use POST, or GET for queries.",
+            allow: Some("GET, POST"),
+        }),
     }
-    Ok(request)
-}
-
-fn from_body(bytes: &[u8]) -> Result<Parameters, Refusal> {
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|_| refusal(StatusCode::BAD_REQUEST, "The request is not JSON."))?;
-    if value.is_array() {
-        return Err(refusal(StatusCode::BAD_REQUEST, "Send one operation per request."));
-    }
-    serde_json::from_value(value).map_err(|_| {
-        let message = "Expected an object with query, a text; operationName, a text; variables and extensions, objects.";
-        refusal(StatusCode::BAD_REQUEST, message)
-    })
-}
-
-fn from_query(text: &str) -> Result<Parameters, Refusal> {
-    let uri = format!("/?{text}").parse().map_err(|_| not_parameters())?;
-    let axum::extract::Query(query) =
-        axum::extract::Query::<QueryString>::try_from_uri(&uri).map_err(|_| not_parameters())?;
-    let object = |text: Option<String>| {
-        text.filter(|text| !text.is_empty())
-            .map(|text| {
-                serde_json::from_str::<Option<Map<String, Value>>>(&text).map_err(|_| not_parameters())
-            })
-            .transpose()
-            .map(Option::flatten)
-    };
-    Ok(Parameters {
-        query: query.query,
-        operation_name: query.operation_name.filter(|name| !name.is_empty()),
-        variables: object(query.variables)?,
-        extensions: object(query.extensions)?,
-    })
-}
-
-fn not_parameters() -> Refusal {
-    let message =
-        "Expected the parameters query, operationName, and variables and extensions as JSON objects.";
-    refusal(StatusCode::BAD_REQUEST, message)
 }
 
 /// Only this type: the others can be sent by a form of a foreign page without the browser asking first.
 fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(media), None) = (types.next(), types.next()) else { return false };
+    let Ok(media) = media.to_str() else { return false };
+    let mut parts = media.split(';').map(str::trim);
+    let is_json = parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
+    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            matches!(value.trim().trim_matches('"').to_ascii_lowercase().as_str(), "utf-8" | "utf8")
+        }
+        _ => true,
+    });
+    let is_plain = headers
+        .get(header::CONTENT_ENCODING)
+        .is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    is_json && is_utf8 && is_plain
 }
 
 fn is_upgrade(headers: &HeaderMap) -> bool {

@@ -1,35 +1,74 @@
 //! `graphql-transport-ws`: operations and subscriptions over one WebSocket.
 //!
-//! The engine's loop speaks the protocol; its close codes are brought to those that the protocol asks for.
+//! One task for each socket. It reads, runs what is asked, and writes; a client that does not read is waited for
+//! only so long, and everything else that it could make grow has a limit. The close codes are those that clients
+//! of this protocol go by: after 4403 they come back with a fresh token, after 1012 and 4290 just so, after 4400
+//! and 4409 never.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod message;
+
+use std::collections::HashMap;
 use std::time::Duration;
 
-use async_graphql::Data;
-use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
+use apollo_compiler::response::JsonValue;
+use async_graphql::parser::types::OperationType;
+use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use axum::extract::{FromRequestParts, WebSocketUpgrade};
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use futures::{SinkExt, StreamExt};
-use serde_json::Value;
+use futures::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamExt, StreamFuture};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::Server;
+use super::places::Place;
 use super::reply::{self, Media};
+use super::{Guest, Server, origin, sse};
 use crate::access::actor::RequestInfo;
-use crate::graphql::endpoint::Caller;
+use crate::error::Error;
+use crate::graphql::document::{Prepared, Refusal};
+use crate::graphql::endpoint::{Caller, Delivery};
 use crate::graphql::error::Code;
+use crate::graphql::request::Request;
+use crate::metrics::{self, Open};
+use message::{Incoming, Outgoing};
 
 const PROTOCOL: &str = "graphql-transport-ws";
-const MAX_MESSAGE: usize = 256 * 1024;
+/// Bytes of a message.
+const MAX_MESSAGE: usize = 64 * 1024;
+/// Buffers of each connection; messages may be longer.
+const BUFFER: usize = 4 * 1024;
+/// Operations that run at once on one socket.
+const MAX_OPERATIONS: usize = 20;
+/// Messages that a client may send in a [`WINDOW`].
+const MAX_MESSAGES: u32 = 100;
+const WINDOW: Duration = Duration::from_secs(10);
 /// How long a client may take to say who it is.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// What the engine is told of a refused token; the code that the client gets follows from it.
-const REFUSED: &str = "Forbidden";
+const INTRODUCTION: Duration = Duration::from_secs(3);
+/// After how much silence the client is asked whether it is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(20);
+const PONG: Duration = Duration::from_secs(10);
+/// How long one message may take to be written.
+const WRITE: Duration = Duration::from_secs(10);
+/// How often the sign-in is checked; with what a check is remembered for, its end is felt within five seconds.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// Why a socket is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Close {
+    /// The client is gone: nobody to tell.
+    Gone,
+    Code(u16, String),
+}
+
+fn close<T>(code: u16, reason: impl Into<String>) -> Result<T, Close> {
+    Err(Close::Code(code, reason.into()))
+}
 
 /// Accepts the upgrade of a client that speaks the protocol.
 pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    if !origin::may_connect(&server.app.config, headers) {
+        let message = "Pages of this origin may not connect.";
+        return reply::refusal(Media::Json, StatusCode::FORBIDDEN, Code::Forbidden, message, &info.id);
+    }
     let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
     let speaks = offered
         .filter_map(|value| value.to_str().ok())
@@ -43,81 +82,377 @@ pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: Web
         .protocols([PROTOCOL])
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
         .on_upgrade(move |socket| serve(server, info, socket))
 }
 
-async fn serve(server: Server, info: RequestInfo, socket: WebSocket) {
-    let Some(protocol) = protocol().await else { return };
-    let (sink, stream) = socket.split();
-    let sink = Box::pin(sink.with(async |message| Ok::<_, axum::Error>(with_protocol_code(message))));
-    let introduced = Arc::new(AtomicBool::new(false));
-    let said_hello = introduced.clone();
-    let endpoint = server.endpoint.clone();
-    let conversation = GraphQLWebSocket::new_with_pair(sink, stream, endpoint, protocol)
-        .on_connection_init(async move |payload| {
-            said_hello.store(true, Ordering::Release);
-            let caller = introduce(&server, info, &payload).await?;
-            let mut session = Data::default();
-            session.insert(caller);
-            Ok(session)
-        })
-        .serve();
-    let silent = async {
-        tokio::time::sleep(HANDSHAKE).await;
-        if introduced.load(Ordering::Acquire) {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = conversation => {}
-        () = silent => {}
+async fn serve(server: Server, info: RequestInfo, mut socket: WebSocket) {
+    let mut conversation = Conversation::new(server, info);
+    let why = conversation.hold(&mut socket).await;
+    // What still runs ends here, before the client is told.
+    drop(conversation);
+    if let Close::Code(code, reason) = why {
+        let frame = CloseFrame { code, reason: short(&reason).into() };
+        let farewell = async {
+            if socket.send(Message::Close(Some(frame))).await.is_ok() {
+                // Until the client has it: what is cut off too early never arrives.
+                while let Some(Ok(_)) = socket.recv().await {}
+            }
+        };
+        // Who was slow to read has its last message before this one.
+        let _ = timeout(if code == 4290 { WRITE } else { CHECK }, farewell).await;
     }
 }
 
-/// The one protocol that is served, as the engine's type, which only a request makes.
-async fn protocol() -> Option<GraphQLProtocol> {
-    let request = Request::builder().header(header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL).body(()).ok()?;
-    GraphQLProtocol::from_request_parts(&mut request.into_parts().0, &()).await.ok()
+/// A close frame has room for 123 bytes.
+fn short(reason: &str) -> &str {
+    let end = (0..=reason.len().min(123)).rev().find(|end| reason.is_char_boundary(*end));
+    &reason[..end.unwrap_or(0)]
 }
 
-/// Who is on the other end, by the payload of `connection_init`: nobody when it holds no token.
-async fn introduce(server: &Server, info: RequestInfo, payload: &Value) -> async_graphql::Result<Caller> {
-    let Some(authorization) = token_in(payload) else {
-        return Ok(Caller { identity: None, request: info });
+/// What comes out of an operation.
+enum Event {
+    Delivered(Delivery),
+    /// Whoever started it is not signed in any more.
+    SignedOut,
+}
+
+/// One running operation, by its id.
+struct Running {
+    id: String,
+    events: Abortable<BoxStream<'static, Event>>,
+}
+
+impl futures::Stream for Running {
+    type Item = Event;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Event>> {
+        self.events.poll_next_unpin(context)
+    }
+}
+
+/// What is known of a running operation.
+struct Entry {
+    abort: AbortHandle,
+    is_subscription: bool,
+    _open: Option<Open>,
+    /// Of the last event that was sent.
+    cursor: Option<String>,
+}
+
+struct Conversation {
+    server: Server,
+    info: RequestInfo,
+    /// Who is on the other end; nobody knows before `connection_init`.
+    guest: Option<Guest>,
+    _place: Option<Place>,
+    _open: Open,
+    running: FuturesUnordered<StreamFuture<Running>>,
+    entries: HashMap<String, Entry>,
+    /// Since when the messages of this window are counted, and how many there were.
+    window: (Instant, u32),
+    heard: Instant,
+    asked: bool,
+    began: Instant,
+    /// The server stops: what runs is finished, nothing new begins.
+    stopping: bool,
+}
+
+impl Conversation {
+    fn new(server: Server, info: RequestInfo) -> Self {
+        let now = Instant::now();
+        Self {
+            server,
+            info,
+            guest: None,
+            _place: None,
+            _open: Open::socket(),
+            running: FuturesUnordered::new(),
+            entries: HashMap::new(),
+            window: (now, 0),
+            heard: now,
+            asked: false,
+            began: now,
+            stopping: false,
+        }
+    }
+
+    /// Talks until there is a reason to close.
+    async fn hold(&mut self, socket: &mut WebSocket) -> Close {
+        let mut drain = self.server.app.shutdown.subscribe();
+        let mut check = interval(CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let step = tokio::select! {
+                message = socket.recv() => self.hear(socket, message).await,
+                Some((event, rest)) = self.running.next(), if !self.running.is_empty() => {
+                    self.tell(socket, event, rest).await
+                }
+                _ = check.tick() => self.check(socket).await,
+                () = drain.told(), if !self.stopping => {
+                    self.stopping = true;
+                    Ok(())
+                }
+            };
+            if let Err(why) = step {
+                return why;
+            }
+            if self.stopping && self.entries.values().all(|entry| entry.is_subscription) {
+                return Close::Code(1012, "The server restarts.".into());
+            }
+        }
+    }
+
+    async fn hear(
+        &mut self,
+        socket: &mut WebSocket,
+        message: Option<Result<Message, axum::Error>>,
+    ) -> Result<(), Close> {
+        let text = match message {
+            None | Some(Ok(Message::Close(_))) => return Err(Close::Gone),
+            Some(Err(_)) => return close(1009, "The message is too long, or not one of the protocol."),
+            Some(Ok(Message::Binary(_))) => return close(4400, "Messages are text."),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
+            Some(Ok(Message::Text(text))) => Some(text),
+        };
+        let now = Instant::now();
+        (self.heard, self.asked) = (now, false);
+        if now - self.window.0 > WINDOW {
+            self.window = (now, 0);
+        }
+        self.window.1 += 1;
+        if self.window.1 > MAX_MESSAGES {
+            return close(4429, "Too many messages.");
+        }
+        let Some(text) = text else { return Ok(()) };
+        match Incoming::parse(&text) {
+            Err(problem) => close(4400, problem),
+            Ok(Incoming::ConnectionInit { payload }) => self.introduce(socket, payload).await,
+            Ok(Incoming::Ping { payload }) => self.renew(socket, payload).await,
+            Ok(Incoming::Pong) => Ok(()),
+            Ok(Incoming::Subscribe { id, request }) => self.subscribe(socket, id, &request).await,
+            Ok(Incoming::Complete { id }) => {
+                if let Some(entry) = self.entries.remove(&id) {
+                    entry.abort.abort();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// `connection_init`: who is on the other end, nobody when it holds no token.
+    async fn introduce(&mut self, socket: &mut WebSocket, payload: JsonValue) -> Result<(), Close> {
+        if self.guest.is_some() {
+            return close(4429, "Too many initialisation requests.");
+        }
+        let guest = match token_in(&payload) {
+            None => Guest { caller: Caller { identity: None, request: self.info.clone() }, until: None },
+            Some(authorization) => admit(&self.server, self.info.clone(), authorization).await?,
+        };
+        if let Some(identity) = &guest.caller.identity {
+            let most = self.server.app.config.sockets_per_user;
+            match self.server.places.take(identity.user, most) {
+                None => return close(1013, "You have too many sockets open."),
+                place => self._place = place,
+            }
+        }
+        self.guest = Some(guest);
+        say(socket, &Outgoing::ConnectionAck).await
+    }
+
+    /// `ping`: with a token in its payload the sign-in goes on under that one.
+    async fn renew(&mut self, socket: &mut WebSocket, payload: JsonValue) -> Result<(), Close> {
+        if let Some(authorization) = token_in(&payload)
+            && self.guest.is_some()
+        {
+            let fresh = admit(&self.server, self.info.clone(), authorization).await?;
+            let seat = |guest: &Guest| guest.caller.identity.as_ref().map(|identity| identity.subject());
+            // The streams go on as they are: under the same sign-in, or not at all.
+            if self.guest.as_ref().map(seat) != Some(seat(&fresh)) {
+                return close(4403, "Forbidden");
+            }
+            self.guest = Some(fresh);
+        }
+        say(socket, &Outgoing::Pong).await
+    }
+
+    async fn subscribe(
+        &mut self,
+        socket: &mut WebSocket,
+        id: String,
+        request: &Request,
+    ) -> Result<(), Close> {
+        let Some(guest) = &self.guest else { return close(4401, "Unauthorized") };
+        if self.entries.contains_key(&id) {
+            return close(4409, format!("Subscriber for {id} already exists"));
+        }
+        let refuse = |code, message: &str| Err(Refusal::new(code, message));
+        let identity = guest.caller.identity.as_ref();
+        let prepared = if self.entries.len() >= MAX_OPERATIONS {
+            refuse(Code::RateLimited, "Too many operations run on this socket.")
+        } else if self.stopping {
+            refuse(Code::Unavailable, "The server restarts.")
+        } else {
+            self.server.endpoint.prepare(request).and_then(|prepared| {
+                let charge = self.server.endpoint.charge(&prepared, identity);
+                charge.permit().map(|()| prepared).map_err(Refusal::because)
+            })
+        };
+        match prepared {
+            Ok(prepared) => {
+                let is_subscription = prepared.kind == OperationType::Subscription;
+                let open = is_subscription.then(|| Open::stream("websocket"));
+                let (abort, registration) = AbortHandle::new_pair();
+                let events = run(self.server.clone(), guest.caller.clone(), prepared);
+                let events = Abortable::new(events, registration);
+                self.running.push(Running { id: id.clone(), events }.into_future());
+                self.entries.insert(id, Entry { abort, is_subscription, _open: open, cursor: None });
+                Ok(())
+            }
+            Err(refusal) => {
+                let response = self.server.endpoint.refuse(refusal, &self.info);
+                say(socket, &Outgoing::Error { id: &id, payload: &response.errors }).await
+            }
+        }
+    }
+
+    /// Passes on what an operation brings.
+    async fn tell(
+        &mut self,
+        socket: &mut WebSocket,
+        event: Option<Event>,
+        rest: Running,
+    ) -> Result<(), Close> {
+        let id = rest.id.clone();
+        match event {
+            // Ended by the client: it has forgotten the id, and may use it again.
+            _ if rest.events.is_aborted() => Ok(()),
+            None => {
+                self.entries.remove(&id);
+                say(socket, &Outgoing::Complete { id: &id }).await
+            }
+            Some(Event::SignedOut) => close(4403, "Forbidden"),
+            Some(Event::Delivered(delivery)) => {
+                if self.guest.as_ref().is_some_and(|guest| guest.caller.identity.is_some())
+                    && is_signed_out(&delivery)
+                {
+                    return close(4403, "Forbidden");
+                }
+                let payload = sse::json(&delivery.response);
+                let said = say(socket, &Outgoing::Next { id: &id, payload: &payload }).await;
+                let Some(entry) = self.entries.get_mut(&id) else { return said };
+                if let Err(Close::Code(4290, _)) = said {
+                    return close(4290, entry.cursor.take().unwrap_or_default());
+                }
+                said?;
+                entry.cursor = delivery.cursor.or(entry.cursor.take());
+                self.running.push(rest.into_future());
+                Ok(())
+            }
+        }
+    }
+
+    /// What the time alone brings about.
+    async fn check(&mut self, socket: &mut WebSocket) -> Result<(), Close> {
+        let now = Instant::now();
+        let Some(guest) = &self.guest else {
+            return match now - self.began >= INTRODUCTION {
+                true => close(4408, "Connection initialisation timeout"),
+                false => Ok(()),
+            };
+        };
+        let app = &self.server.app;
+        if guest.until.is_some_and(|until| until <= app.clock.now()) {
+            return close(4403, "Forbidden");
+        }
+        if let Some(identity) = &guest.caller.identity
+            && let Err(Error::Unauthenticated) = app.identify(&identity.subject(), &self.info).await
+        {
+            return close(4403, "Forbidden");
+        }
+        match now - self.heard {
+            silence if silence >= PING + PONG => Err(Close::Gone),
+            silence if silence >= PING && !self.asked => {
+                self.asked = true;
+                send(socket, Message::Ping(Vec::new().into())).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs an operation for whoever is signed in at this moment: a socket outlives a sign-in.
+fn run(server: Server, mut caller: Caller, prepared: Prepared) -> BoxStream<'static, Event> {
+    let begin = async move {
+        if let Some(identity) = caller.identity.take() {
+            match server.app.identify(&identity.subject(), &caller.request).await {
+                Ok(identity) => caller.identity = Some(identity),
+                Err(Error::Unauthenticated) => {
+                    return futures::stream::once(async { Event::SignedOut }).boxed();
+                }
+                Err(_) => {
+                    let refusal =
+                        Refusal::new(Code::Unavailable, "The sign-in cannot be checked at the moment.");
+                    let response = server.endpoint.refuse(refusal, &caller.request);
+                    let refused = Event::Delivered(Delivery { response, cursor: None });
+                    return futures::stream::once(async { refused }).boxed();
+                }
+            }
+        }
+        server.endpoint.follow(prepared, caller, None).map(Event::Delivered).boxed()
     };
-    match server.identity(authorization, &info).await {
-        Ok(identity) => Ok(Caller { identity: Some(identity), request: info }),
-        Err(_) => Err(async_graphql::Error::new(REFUSED)),
+    futures::stream::once(begin).flatten().boxed()
+}
+
+async fn admit(server: &Server, info: RequestInfo, authorization: &str) -> Result<Guest, Close> {
+    match server.introduced(authorization, info).await {
+        Ok(guest) => Ok(guest),
+        Err(Error::Unauthenticated) => close(4403, "Forbidden"),
+        Err(_) => close(1013, "Try again later."),
+    }
+}
+
+/// Whether the operation ended because the sign-in did.
+fn is_signed_out(delivery: &Delivery) -> bool {
+    let unauthenticated = Code::Unauthenticated.text().into();
+    delivery.response.errors.iter().any(|error| {
+        error.extensions.as_ref().and_then(|extensions| extensions.get("code")) == Some(&unauthenticated)
+    })
+}
+
+async fn say(socket: &mut WebSocket, message: &Outgoing<'_>) -> Result<(), Close> {
+    send(socket, Message::text(message.text())).await
+}
+
+/// Writes a message, as long as the client reads.
+async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Close> {
+    match timeout(WRITE, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Close::Gone),
+        Err(_) => {
+            metrics::lagged();
+            close(4290, "The client does not read.")
+        }
     }
 }
 
 /// `authorization` in any spelling, in the payload itself or in its `headers`.
-fn token_in(payload: &Value) -> Option<&str> {
+fn token_in(payload: &JsonValue) -> Option<&str> {
     let places = [Some(payload), payload.get("headers")];
     places.into_iter().flatten().find_map(|place| {
         let mut fields = place.as_object()?.iter();
-        let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+        let (_, value) = fields.find(|(name, _)| name.as_str().eq_ignore_ascii_case("authorization"))?;
         value.as_str()
     })
 }
 
-/// The engine closes with codes that make clients give up or that do not fit into a frame.
-fn with_protocol_code(message: Message) -> Message {
-    let Message::Close(Some(frame)) = message else { return message };
-    let (code, reason) = match (frame.code, frame.reason.as_str()) {
-        // A client gets itself a fresh token and comes back.
-        (1002, REFUSED) => (4403, "Forbidden"),
-        (1002, _) => (4400, "Invalid message"),
-        (1011, _) => (4401, "Unauthorized"),
-        (code, reason) if reason.len() <= 123 => (code, reason),
-        (code, _) => (code, ""),
-    };
-    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apollo_compiler::response::serde_json_bytes::json;
 
     use super::*;
 
@@ -133,5 +468,12 @@ mod tests {
         for payload in [json!(null), json!({}), json!({ "authorization": 1 }), json!("Bearer t")] {
             assert_eq!(token_in(&payload), None, "{payload}");
         }
+    }
+
+    #[test]
+    fn a_reason_fits_into_a_close_frame() {
+        assert_eq!(short("short"), "short");
+        assert_eq!(short(&"x".repeat(200)).len(), 123);
+        assert_eq!(short(&"\u{e4}".repeat(100)).len(), 122);
     }
 }

@@ -41,6 +41,11 @@ impl Writer {
         Self(sender)
     }
 
+    /// How many requests wait to be taken up.
+    pub fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+
     /// Stores the events: no audit, no answer.
     pub async fn append(&self, workspace: WorkspaceId, events: Vec<Event>) -> Result<()> {
         let (done, stored) = oneshot::channel();

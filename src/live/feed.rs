@@ -246,6 +246,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// The cursor of the change delivered last.
+    pub fn position(&self) -> String {
+        cursor(self.workspace, self.position)
+    }
+
     /// The next change, or `None` when there was none for this long.
     pub async fn next(&mut self, idle: Duration) -> Result<Option<FeedEvent>> {
         loop {

@@ -34,6 +34,7 @@ where
     permit(ctx, permission)?;
     let call = ctx.call().clone();
     let actor = call.actor()?;
+    let after = call.resume().or(after);
     let reader = call.app.feeds.read(actor.workspace, after, call.app.clock.now()).await?;
     let follower = Follower { call, permission, reader, pick };
     Ok(unfold(Some(follower), async |follower| {
@@ -71,7 +72,9 @@ impl<P> Follower<P> {
             let event = self.reader.next(CHECK).await?;
             self.authorise().await?;
             let Some(event) = event else { continue };
+            let position = self.reader.position();
             if let Some(item) = (self.pick)(self.call.clone(), event).await? {
+                self.call.set_position(position);
                 return Ok(item);
             }
             self.call.release().await;

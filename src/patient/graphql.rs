@@ -13,6 +13,7 @@ use crate::appointment;
 use crate::appointment::graphql::roots::{AppointmentOrder, of_patient};
 use crate::crypto::sealed::Sealed;
 use crate::graphql::context::{ContextExt, Field};
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::page::{List, PageArgs};
@@ -223,7 +224,7 @@ impl ModelEx {
     }
 
     /// Illnesses of relatives, in the order in which they were entered.
-    #[graphql(directive = requires::apply(Permission::ReadClinical))]
+    #[graphql(directive = requires::apply(Permission::ReadClinical), directive = list_size::apply(10))]
     async fn family_history(&self, ctx: &Context<'_>) -> Result<Option<Vec<family_history::ModelEx>>> {
         Ok(Some(ctx.call().load(FamilyHistoryOf(self.id)).await?.unwrap_or_default()))
     }

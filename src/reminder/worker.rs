@@ -16,7 +16,6 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait,
 };
-use tokio::sync::watch;
 
 use super::entity::{Column, Entity, Model as Reminder, ReminderState};
 use super::notification_setting as setting;
@@ -31,6 +30,7 @@ use crate::error::Result;
 use crate::id::MembershipId;
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
+use crate::shutdown::Drain;
 use crate::workspace::entity::{self as workspace, WorkspaceStatus};
 
 /// How often a node looks for what is due.
@@ -49,7 +49,7 @@ pub struct Worker {
     app: Arc<App>,
     /// Names this node in its leases.
     owner: String,
-    stopped: watch::Receiver<bool>,
+    drain: Drain,
 }
 
 /// What came of an attempt.
@@ -64,9 +64,9 @@ enum Outcome {
 }
 
 impl Worker {
-    pub fn new(app: Arc<App>, stopped: watch::Receiver<bool>) -> Self {
+    pub fn new(app: Arc<App>, drain: Drain) -> Self {
         let owner = app.clock.new_uuid().to_string();
-        Self { app, owner, stopped }
+        Self { app, owner, drain }
     }
 
     /// Works until it is told to stop; the message in hand is finished first.
@@ -75,8 +75,7 @@ impl Worker {
             if let Err(error) = self.tick().await {
                 tracing::error!(error = &error as &dyn std::error::Error, "reminders cannot be read");
             }
-            let told = self.stopped.wait_for(|stopped| *stopped);
-            if tokio::time::timeout(PERIOD, told).await.is_ok() {
+            if tokio::time::timeout(PERIOD, self.drain.told()).await.is_ok() {
                 return;
             }
         }
@@ -107,7 +106,7 @@ impl Worker {
     }
 
     fn is_stopped(&self) -> bool {
-        *self.stopped.borrow()
+        self.drain.is_told()
     }
 
     async fn work(&self, workspace: &workspace::Model) -> Result<()> {

@@ -23,7 +23,7 @@ use crate::support::database::On;
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 const SERVICES: &str = r#"{"query":"{ services { totalCount } }"}"#;
 
-struct Answer {
+pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Json,
@@ -39,7 +39,7 @@ impl Answer {
     }
 }
 
-async fn send(app: &TestApp, request: axum::http::request::Builder, body: impl Into<Body>) -> Answer {
+pub async fn send(app: &TestApp, request: axum::http::request::Builder, body: impl Into<Body>) -> Answer {
     let response: Response =
         router(app.app.clone()).oneshot(request.body(body.into()).unwrap()).await.unwrap();
     let (head, body) = response.into_parts();
@@ -48,11 +48,11 @@ async fn send(app: &TestApp, request: axum::http::request::Builder, body: impl I
     Answer { status: head.status, headers: head.headers, body }
 }
 
-fn post() -> axum::http::request::Builder {
+pub fn post() -> axum::http::request::Builder {
     Request::post("/graphql").header(header::CONTENT_TYPE, "application/json")
 }
 
-fn get(query: &str) -> axum::http::request::Builder {
+pub fn get(query: &str) -> axum::http::request::Builder {
     let query: String = url_encoded(query);
     Request::get(format!("/graphql?{query}"))
 }
@@ -68,7 +68,7 @@ fn url_encoded(query: &str) -> String {
 }
 
 /// Signs the client in: a row and an access token for it.
-async fn token(client: &Client) -> String {
+pub async fn token(client: &Client) -> String {
     let actor = client.actor.clone().unwrap();
     let (app, now) = (&client.app, client.app.clock.now());
     let actor = &actor;
@@ -107,7 +107,8 @@ async fn a_query_by_post_and_by_get_is_answered_privately_with_a_request_id() {
 
     for answer in [&posted, &got] {
         assert_eq!(answer.status, StatusCode::OK);
-        assert_eq!(answer.body, json!({ "data": { "services": { "totalCount": 0 } } }));
+        assert_eq!(answer.body["data"], json!({ "services": { "totalCount": 0 } }));
+        assert_eq!(answer.body["extensions"]["cost"], json!({ "requested": 1, "maximum": 2000 }));
         assert_eq!(answer.header(header::CONTENT_TYPE), "application/json; charset=utf-8");
         assert_eq!(answer.header(header::CACHE_CONTROL), "private, no-store");
         assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
@@ -122,9 +123,9 @@ async fn get_takes_the_operation_name_and_variables_and_never_a_mutation() {
     let app = TestApp::new(On::Sqlite).await;
     let two = "query=query A { a: __typename } query B($on: Boolean!) { b: viewer @include(if: $on) { id } }";
     let answer = send(&app, get(&format!("{two}&operationName=B&variables={{\"on\":true}}")), "").await;
-    assert_eq!(answer.body, json!({ "data": { "b": null } }));
+    assert_eq!(answer.body["data"], json!({ "b": null }));
 
-    let mutation = "mutation { createService(input: {name: \"x\"}) { service { id } } }";
+    let mutation = "mutation { createService(input: {name: \"x\", durationMinutes: 30, appointmentType: THERAPY}) { service { id } } }";
     for text in [
         format!("query={mutation}"),
         "query=query Q { __typename } mutation M { __typename }&operationName=M".to_owned(),
@@ -223,10 +224,11 @@ async fn no_foreign_origin_may_read_answers_unless_configured() {
     assert_eq!(answer.header(header::ACCESS_CONTROL_ALLOW_ORIGIN), "");
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+pub type Socket =
+    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// Serves the application on a port of its own.
-async fn serve(app: &TestApp) -> SocketAddr {
+pub async fn serve(app: &TestApp) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = router(app.app.clone()).into_make_service_with_connect_info::<SocketAddr>();
@@ -234,7 +236,7 @@ async fn serve(app: &TestApp) -> SocketAddr {
     address
 }
 
-async fn connect(
+pub async fn connect(
     address: SocketAddr,
     protocol: &str,
 ) -> Result<Socket, tokio_tungstenite::tungstenite::Error> {
@@ -243,11 +245,11 @@ async fn connect(
     Ok(tokio_tungstenite::connect_async(request).await?.0)
 }
 
-async fn say(socket: &mut Socket, message: Json) {
+pub async fn say(socket: &mut Socket, message: Json) {
     socket.send(Message::text(message.to_string())).await.unwrap();
 }
 
-async fn hear(socket: &mut Socket) -> Json {
+pub async fn hear(socket: &mut Socket) -> Json {
     match socket.next().await.unwrap().unwrap() {
         Message::Text(text) => serde_json::from_str(&text).unwrap(),
         Message::Close(Some(frame)) => json!({ "close": u16::from(frame.code) }),
@@ -268,7 +270,7 @@ async fn a_query_over_a_websocket_is_answered_to_whom_the_first_message_names() 
         let query = json!({ "query": "{ services { totalCount } }" });
         say(&mut socket, json!({ "type": "subscribe", "id": "1", "payload": query })).await;
         let next = hear(&mut socket).await;
-        assert_eq!(next["payload"], json!({ "data": { "services": { "totalCount": 0 } } }), "{next}");
+        assert_eq!(next["payload"]["data"], json!({ "services": { "totalCount": 0 } }), "{next}");
         assert_eq!(hear(&mut socket).await, json!({ "type": "complete", "id": "1" }));
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_graphql::{Executor, Request, Response, Variables};
+use async_graphql::Response;
 use futures::stream::{BoxStream, StreamExt};
 use praxis::access::entity::auth_session;
 use praxis::db::Scope;
@@ -63,15 +63,13 @@ async fn member_of(app: &TestApp, owner: &Client, role: Role) -> Client {
 }
 
 fn subscribe(client: &Client, variables: Json) -> BoxStream<'static, Response> {
-    let request = Request::new(CHANGES).variables(Variables::from_json(variables)).data(client.caller());
-    client.endpoint.execute_stream(request, None)
+    client.stream(CHANGES, variables)
 }
 
 fn appointments(client: &Client, variables: Json) -> BoxStream<'static, Response> {
     let document = "subscription($filter: AppointmentEventFilter, $after: String) { appointmentEvents(filter: $filter, \
                     after: $after) { cursor action actor { id } appointment { status patient { firstName } } } }";
-    let request = Request::new(document).variables(Variables::from_json(variables)).data(client.caller());
-    client.endpoint.execute_stream(request, None)
+    client.stream(document, variables)
 }
 
 /// The next event of an appointment: what happened, and to whose.
@@ -455,18 +453,5 @@ on_both_engines! {
         let of_bob = reads.as_array().unwrap().iter().filter(|read| read["patientId"] == bob.to_string()).count();
         // The stream of all, that of Bob, and Bob's own.
         assert_eq!(of_bob, 3);
-    }
-}
-
-on_both_engines! {
-    async fn an_operation_over_a_socket_checks_the_sign_in_again(on: On) {
-        let app = TestApp::new(on).await;
-        let (signed_in, stranger) = (owner_of(&app, "north").await, app.workspace("south").await);
-        for (client, code) in [(&signed_in, None), (&stranger, Some("UNAUTHENTICATED"))] {
-            let request = Request::new("{ services { totalCount } }").data(client.caller());
-            let response = client.endpoint.execute_stream(request, None).next().await.unwrap();
-            let body = serde_json::to_value(&response).unwrap();
-            assert_eq!(body["errors"][0]["extensions"]["code"].as_str(), code, "{body}");
-        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod appointment;
 mod calendar;
+mod events;
 mod hold;
 mod http;
 mod import;
@@ -16,8 +17,10 @@ mod roles;
 mod room;
 mod schema;
 mod series;
+mod server;
 mod service;
 mod sign_in;
+mod socket;
 mod support;
 mod tables;
 mod tenancy;

@@ -27,7 +27,7 @@ const SETTINGS: &str = "mutation($input: UpdateNotificationSettingsInput!) { \
 
 /// One node's share of the work, now.
 async fn tick(app: &Arc<App>) {
-    let worker = Worker::new(app.clone(), watch::channel(false).1);
+    let worker = Worker::new(app.clone(), app.shutdown.subscribe());
     Box::pin(worker.tick()).await.unwrap();
 }
 
@@ -553,10 +553,9 @@ on_both_engines! {
         let second = practice.book("2026-06-03T09:30:00Z").await;
         practice.app.app.clock.advance(Duration::from_secs(22 * 3600));
 
-        let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(Worker::new(node.app.clone(), stopped).run());
+        let running = tokio::spawn(Worker::new(node.app.clone(), node.app.shutdown.subscribe()).run());
         slow.begun.notified().await;
-        stop.send(true).unwrap();
+        node.app.shutdown.drain();
         slow.go.notify_one();
         tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
         assert_eq!(practice.states(&first).await[0].1, "SENT");

@@ -97,6 +97,37 @@ fn everything_in_the_schema_is_described() {
     assert!(missing.is_empty(), "no description: {missing:#?}");
 }
 
+/// Without this a list could be asked for inside a list at no cost.
+#[test]
+fn every_list_says_how_long_it_can_be() {
+    use praxis::graphql::document::cost::{Length, length};
+    let config = praxis::config::Config::from_sources(None, std::iter::empty()).unwrap();
+    let schema = apollo_compiler::Schema::parse_and_validate(praxis::graphql::sdl(&config), "schema.graphql");
+    let schema = schema.unwrap_or_else(|errors| panic!("{}", errors.errors));
+    let mut unknown = Vec::new();
+    for (name, definition) in schema.types.iter().filter(|(name, _)| !name.starts_with("__")) {
+        let fields = match definition {
+            apollo_compiler::schema::ExtendedType::Object(object) => &object.fields,
+            apollo_compiler::schema::ExtendedType::Interface(interface) => &interface.fields,
+            _ => continue,
+        };
+        for field in fields.values() {
+            let composite = schema.types[field.ty.inner_named_type()].is_object()
+                || schema.types[field.ty.inner_named_type()].is_interface()
+                || schema.types[field.ty.inner_named_type()].is_union();
+            if length(name, field, composite) == Length::Unknown {
+                unknown.push(format!("{name}.{}", field.name));
+            }
+            // A connection is a page of something.
+            let is_connection = field.ty.inner_named_type().ends_with("Connection");
+            if is_connection && length(name, field, composite) != Length::Page {
+                unknown.push(format!("{name}.{}", field.name));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "no @listSize and no page: {unknown:?}");
+}
+
 /// The scoped finder is the only way to select a tenant table: no other file calls SeaORM's finders.
 #[test]
 fn tables_are_selected_only_through_the_scoped_finder() {
@@ -170,8 +201,7 @@ async fn the_sample_operations_fit_the_schema() {
         let text = std::fs::read_to_string(&file).unwrap();
         if text.contains("subscription ") {
             // Its stream stays open when it fits, and begins with an error when it does not.
-            let request = async_graphql::Request::new(text).data(owner.caller());
-            let mut events = async_graphql::Executor::execute_stream(&app.endpoint, request, None);
+            let mut events = owner.stream(&text, serde_json::json!({}));
             let first = tokio::time::timeout(
                 std::time::Duration::from_millis(300),
                 futures::StreamExt::next(&mut events),

@@ -6,6 +6,7 @@ use sea_orm::PaginatorTrait;
 use crate::access::permission::Permission;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
+use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::page::{Binding, List, Page, PageArgs};
@@ -41,7 +42,7 @@ impl PatientPayload {
 
     /// Other patients who may be the same person: the same name and date of birth, e-mail address or telephone
     /// number. At most 20. Families share addresses, so this is a hint and no error.
-    #[graphql(directive = requires::apply(Permission::ReadPatients))]
+    #[graphql(directive = requires::apply(Permission::ReadPatients), directive = list_size::apply(20))]
     async fn possible_duplicates(&self, ctx: &Context<'_>) -> Result<Option<Vec<ModelEx>>> {
         Ok(Some(queries::duplicates(ctx.call(), self.0.id).await?))
     }
@@ -119,7 +120,7 @@ impl PatientQuery {
 
     /// Other patients who may be the same person: the same name and date of birth, e-mail address or telephone
     /// number. At most 20. Null when there is no such patient that you may see.
-    #[graphql(directive = requires::apply(Permission::ReadPatients))]
+    #[graphql(directive = requires::apply(Permission::ReadPatients), directive = list_size::apply(20))]
     async fn possible_duplicates(
         &self,
         ctx: &Context<'_>,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use async_graphql::{Request, Variables};
+use async_graphql::Response;
 use chrono::{DateTime, TimeZone, Utc};
+use futures::stream::{BoxStream, StreamExt};
 use praxis::access::actor::{Actor, RequestInfo};
 use praxis::access::entity::user;
 use praxis::access::password::Cost;
@@ -16,6 +17,7 @@ use praxis::config::Config;
 use praxis::crypto::root::RootKeys;
 use praxis::db::Scope;
 use praxis::graphql::endpoint::{Caller, Endpoint};
+use praxis::graphql::request::Request;
 use praxis::id::{AuthSessionId, MembershipId, PatientId, TypedId, UserId, WorkspaceId};
 use praxis::mail::{Mailer, MemoryOutbox};
 use praxis::member::entity::{self as membership, Role};
@@ -200,6 +202,20 @@ pub struct Client {
     pub actor: Option<Arc<Actor>>,
 }
 
+/// A request as a transport decodes it.
+pub fn request(document: &str, variables: Json) -> Request {
+    let variables = serde_json::from_value(variables).expect("variables are an object");
+    Request { variables, ..Request::new(document) }
+}
+
+/// What the endpoint responds, whether it runs the request or not.
+pub async fn respond(endpoint: &Endpoint, document: &str, variables: Json, caller: Caller) -> Response {
+    match endpoint.prepare(&request(document, variables)) {
+        Ok(prepared) => endpoint.answer(prepared, caller).await,
+        Err(refusal) => endpoint.refuse(refusal, &caller.request),
+    }
+}
+
 /// What an operation answered, and what it cost.
 #[derive(Debug)]
 pub struct Answer {
@@ -234,8 +250,7 @@ impl Client {
     /// Runs an operation.
     pub async fn run(&self, document: &str, variables: Json) -> Answer {
         let before = self.counts();
-        let request = Request::new(document).variables(Variables::from_json(variables));
-        let response = Box::pin(self.endpoint.answer(request, self.caller())).await;
+        let response = respond(&self.endpoint, document, variables, self.caller()).await;
         let after = self.counts();
         let body = serde_json::to_value(&response).expect("a response is JSON");
         Answer {
@@ -243,6 +258,20 @@ impl Client {
             errors: body["errors"].as_array().cloned().unwrap_or_default(),
             statements: after.0 - before.0,
             overhead: after.1 - before.1,
+        }
+    }
+
+    /// The responses of a subscription, or of anything else.
+    pub fn stream(&self, document: &str, variables: Json) -> BoxStream<'static, Response> {
+        let caller = self.caller();
+        match self.endpoint.prepare(&request(document, variables)) {
+            Ok(prepared) => {
+                self.endpoint.follow(prepared, caller, None).map(|delivery| delivery.response).boxed()
+            }
+            Err(refusal) => {
+                let response = self.endpoint.refuse(refusal, &caller.request);
+                futures::stream::once(async { response }).boxed()
+            }
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_graphql::{Request, Variables};
 use praxis::access::actor::RequestInfo;
 use praxis::access::entity::user;
 use praxis::db::Scope;
@@ -13,7 +12,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value as Json, json};
 
-use super::app::TestApp;
+use super::app::{TestApp, respond};
 
 /// Good enough for the policy.
 pub const PASSWORD: &str = "quiet lamps borrow seven tulips";
@@ -47,13 +46,13 @@ impl TestApp {
         let identity = match token {
             None => None,
             Some(token) => match self.app.authenticate(token, &RequestInfo::default()).await {
-                Ok(identity) => Some(identity),
+                Ok((identity, _)) => Some(identity),
                 Err(_) => return json!({ "errors": [{ "extensions": { "code": "UNAUTHENTICATED" } }] }),
             },
         };
-        let request = Request::new(document).variables(Variables::from_json(variables));
         let caller = Caller { identity, request: RequestInfo::default() };
-        serde_json::to_value(self.endpoint.answer(request, caller).await).expect("a response is JSON")
+        let response = respond(&self.endpoint, document, variables, caller).await;
+        serde_json::to_value(response).expect("a response is JSON")
     }
 
     /// Sends an operation that must succeed.

@@ -1,0 +1,313 @@
+//! What an operation may cost: the objects that it can answer, in points.
+//!
+//! An object is a point, a field of the mutation ten; scalars are free. What is below a list counts as often as
+//! the list can be long: the size of the page asked for, the number of ids given, or what the schema says with
+//! `@listSize`. A test finds a list of the schema that says none of it.
+
+use std::collections::HashMap;
+
+use apollo_compiler::ExecutableDocument;
+use apollo_compiler::ast::{FieldDefinition, OperationType, Type, Value};
+use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet};
+use apollo_compiler::response::{JsonMap, JsonValue};
+use async_graphql::TypeDirective;
+
+use super::Refusal;
+use crate::graphql::error::Code;
+use crate::graphql::page::{DEFAULT_SIZE, MAX_SIZE};
+
+/// The most points of one operation.
+pub const MAX_POINTS: u32 = 2_000;
+
+const MUTATION_POINTS: u64 = 10;
+const SCHEMA_POINTS: u64 = 100;
+const TYPE_POINTS: u64 = 10;
+
+/// How many items a list without pages is taken to have when an operation's cost is counted.
+#[TypeDirective(name = "listSize", location = "FieldDefinition")]
+pub fn list_size(assumed_size: i32) {}
+
+/// How long a field's list can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// It is not a list of objects.
+    One,
+    /// A page of a connection: what its `nodes` and `edges` repeat.
+    Page,
+    /// As many as there are ids.
+    Ids,
+    /// What the schema says.
+    Assumed(u64),
+    /// The items of the page around it.
+    Items,
+    /// The schema does not say.
+    Unknown,
+}
+
+/// How long the list of this field can be; `parent` is the type that has the field, `composite` whether the field
+/// answers objects.
+pub fn length(parent: &str, field: &FieldDefinition, composite: bool) -> Length {
+    let takes = |name: &str| field.arguments.iter().any(|argument| argument.name == name);
+    let is_list = matches!(field.ty, Type::List(_) | Type::NonNullList(_));
+    if !composite {
+        return Length::One;
+    }
+    if field.ty.inner_named_type().ends_with("Connection") && takes("first") {
+        return Length::Page;
+    }
+    if !is_list {
+        return Length::One;
+    }
+    if parent.ends_with("Connection") && matches!(field.name.as_str(), "nodes" | "edges") {
+        return Length::Items;
+    }
+    let declared = field.directives.get("listSize").and_then(|directive| {
+        directive.specified_argument_by_name("assumedSize").and_then(|size| size.to_i32())
+    });
+    match declared.and_then(|size| u64::try_from(size).ok()) {
+        Some(size) => Length::Assumed(size),
+        None if takes("ids") => Length::Ids,
+        None => Length::Unknown,
+    }
+}
+
+/// Points of an operation under these variables, and whether other variables could cost another amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    pub points: u64,
+    pub varies: bool,
+}
+
+/// Counts without expanding anything: each fragment once.
+pub fn count(document: &ExecutableDocument, operation: &Operation, variables: &JsonMap) -> Cost {
+    let mut walk = Walk { document, variables, varies: false, counted: HashMap::new() };
+    let below = walk.selections(&operation.selection_set, 1);
+    let roots = match operation.operation_type {
+        OperationType::Mutation => operation.selection_set.selections.len() as u64 * MUTATION_POINTS,
+        OperationType::Query | OperationType::Subscription => 0,
+    };
+    Cost { points: below.saturating_add(roots).max(1), varies: walk.varies }
+}
+
+/// The points, or why they are too many.
+pub fn check(points: u64) -> Result<u32, Refusal> {
+    if let Some(points) = u32::try_from(points).ok().filter(|points| *points <= MAX_POINTS) {
+        return Ok(points);
+    }
+    let message =
+        format!("The operation costs {points} points, at most {MAX_POINTS}. Ask for smaller pages.");
+    Err(Refusal::new(Code::QueryTooComplex, message))
+}
+
+struct Walk<'a> {
+    document: &'a ExecutableDocument,
+    variables: &'a JsonMap,
+    varies: bool,
+    /// Points of fragments by name and by the size of the page that they are spread on.
+    counted: HashMap<(&'a str, u64), u64>,
+}
+
+impl<'a> Walk<'a> {
+    /// Points of a selection; `page` is how often the items of the connection that it is on repeat.
+    fn selections(&mut self, set: &'a SelectionSet, page: u64) -> u64 {
+        let mut sum = 0u64;
+        for selection in &set.selections {
+            let points = match selection {
+                Selection::Field(field) => self.field(set.ty.as_str(), field, page),
+                Selection::InlineFragment(fragment) => self.selections(&fragment.selection_set, page),
+                Selection::FragmentSpread(spread) => self.fragment(spread.fragment_name.as_str(), page),
+            };
+            sum = sum.saturating_add(points);
+        }
+        sum
+    }
+
+    fn field(&mut self, parent: &str, field: &'a Field, page: u64) -> u64 {
+        match field.name.as_str() {
+            "__schema" => return SCHEMA_POINTS,
+            "__type" => return TYPE_POINTS,
+            _ => {}
+        }
+        let composite = !field.selection_set.selections.is_empty();
+        let size = match length(parent, &field.definition, composite) {
+            Length::One => {
+                return if composite {
+                    self.selections(&field.selection_set, 1).saturating_add(1)
+                } else {
+                    0
+                };
+            }
+            Length::Page => {
+                let size = self.page_size(field);
+                return self.selections(&field.selection_set, size).saturating_add(1);
+            }
+            Length::Items => page,
+            Length::Assumed(size) => size,
+            Length::Ids => self.ids(field),
+            Length::Unknown => MAX_SIZE as u64,
+        };
+        self.selections(&field.selection_set, 1).saturating_add(1).saturating_mul(size)
+    }
+
+    fn fragment(&mut self, name: &'a str, page: u64) -> u64 {
+        // Validated before: it is defined, and no cycle.
+        let Some(fragment) = self.document.fragments.get(name) else { return 0 };
+        let page = if fragment.selection_set.ty.ends_with("Connection") { page } else { 1 };
+        if let Some(points) = self.counted.get(&(name, page)) {
+            return *points;
+        }
+        let points = self.selections(&fragment.selection_set, page);
+        self.counted.insert((name, page), points);
+        points
+    }
+
+    fn page_size(&mut self, field: &Field) -> u64 {
+        let sizes = ["first", "last"].map(|name| self.number(field, name));
+        let size = sizes.into_iter().flatten().max().unwrap_or(DEFAULT_SIZE as u64);
+        size.clamp(1, MAX_SIZE as u64)
+    }
+
+    /// The number that an argument is under these variables.
+    fn number(&mut self, field: &Field, argument: &str) -> Option<u64> {
+        match self.argument(field, argument)? {
+            Given::Literal(value) => value.to_i32().map(|number| number.max(0).unsigned_abs().into()),
+            Given::Passed(value) => value.as_i64().map(|number| number.max(0).unsigned_abs()),
+        }
+    }
+
+    fn ids(&mut self, field: &Field) -> u64 {
+        let length = match self.argument(field, "ids") {
+            Some(Given::Literal(value)) => value.as_list().map_or(1, <[_]>::len),
+            Some(Given::Passed(value)) => value.as_array().map_or(1, Vec::len),
+            None => 1,
+        };
+        length as u64
+    }
+
+    fn argument<'f>(&mut self, field: &'f Field, name: &str) -> Option<Given<'f, 'a>> {
+        let value = &field.arguments.iter().find(|argument| argument.name == name)?.value;
+        match value.as_ref() {
+            Value::Variable(variable) => {
+                self.varies = true;
+                self.variables.get(variable.as_str()).filter(|value| !value.is_null()).map(Given::Passed)
+            }
+            Value::Null => None,
+            // A variable inside a list makes it vary, too; its length does not.
+            literal => Some(Given::Literal(literal)),
+        }
+    }
+}
+
+enum Given<'f, 'v> {
+    Literal(&'f Value),
+    Passed(&'v JsonValue),
+}
+
+#[cfg(test)]
+mod tests {
+    use apollo_compiler::Schema;
+    use serde_json::json;
+
+    use super::*;
+
+    const SCHEMA: &str = "
+        directive @listSize(assumedSize: Int!) on FIELD_DEFINITION
+        type Query {
+            one: Thing
+            things(first: Int, after: String, last: Int): ThingConnection
+            nodes(ids: [ID!]!): [Thing]
+            some: [Thing!] @listSize(assumedSize: 5)
+            unknown: [Thing!]
+            names: [String!]
+        }
+        type Mutation { make: Thing }
+        type ThingConnection { nodes: [Thing!]! edges: [ThingEdge!]! pageInfo: PageInfo! totalCount: Int }
+        type ThingEdge { node: Thing! cursor: String }
+        type PageInfo { hasNextPage: Boolean }
+        type Thing { name: String, thing: Thing, things(first: Int): ThingConnection }
+    ";
+
+    fn cost_with(text: &str, variables: serde_json::Value) -> Cost {
+        let schema = Schema::parse_and_validate(SCHEMA, "schema").unwrap();
+        let document = ExecutableDocument::parse_and_validate(&schema, text, "document").unwrap();
+        let operation = document.operations.iter().next().unwrap();
+        let variables: JsonMap = serde_json::from_value(variables).unwrap();
+        let variables =
+            apollo_compiler::request::coerce_variable_values(&schema, operation, &variables).unwrap();
+        count(&document, operation, &variables)
+    }
+
+    fn points(text: &str) -> u64 {
+        let cost = cost_with(text, json!({}));
+        assert!(!cost.varies, "{text}");
+        cost.points
+    }
+
+    #[test]
+    fn objects_cost_a_point_and_scalars_nothing() {
+        assert_eq!(points("{ names }"), 1);
+        assert_eq!(points("{ __typename }"), 1);
+        assert_eq!(points("{ one { name thing { name } } }"), 2);
+        assert_eq!(points("mutation { make { name } }"), 11);
+    }
+
+    #[test]
+    fn what_is_below_a_list_costs_as_often_as_the_list_is_long() {
+        assert_eq!(points("{ things { nodes { name } } }"), 1 + 20);
+        assert_eq!(
+            points("{ things(first: 50) { nodes { thing { name } } pageInfo { hasNextPage } } }"),
+            1 + 50 * 2 + 1
+        );
+        assert_eq!(points("{ things(last: 3) { edges { node { name } } } }"), 1 + 3 * 2);
+        assert_eq!(points("{ things(first: 5000) { totalCount } }"), 1);
+        assert_eq!(points("{ things(first: 5000) { nodes { name } } }"), 1 + 100);
+        assert_eq!(points("{ nodes(ids: [1, 2, 3]) { name } }"), 3);
+        assert_eq!(points("{ some { thing { name } } }"), 5 * 2);
+        assert_eq!(points("{ unknown { name } }"), 100);
+        assert_eq!(
+            points("{ things(first: 10) { nodes { things(first: 10) { nodes { name } } } } }"),
+            1 + 10 * (1 + 1 + 10)
+        );
+    }
+
+    #[test]
+    fn a_page_cannot_hide_in_a_variable_a_default_or_a_fragment() {
+        let text = "query ($n: Int = 30) { things(first: $n) { nodes { name } } }";
+        assert_eq!(cost_with(text, json!({})), Cost { points: 31, varies: true });
+        assert_eq!(cost_with(text, json!({ "n": 7 })).points, 8);
+        assert_eq!(cost_with(text, json!({ "n": null })).points, 21);
+        let omitted = "query ($n: Int) { things(first: $n) { nodes { name } } }";
+        assert_eq!(cost_with(omitted, json!({})).points, 21);
+        let ids = "query ($ids: [ID!]!) { nodes(ids: $ids) { name } }";
+        assert_eq!(cost_with(ids, json!({ "ids": ["a", "b"] })).points, 2);
+        assert_eq!(
+            points(
+                "{ things(first: 9) { ...P } } fragment P on ThingConnection { ... on ThingConnection { nodes { name } } }"
+            ),
+            1 + 9
+        );
+    }
+
+    #[test]
+    fn chained_fragments_are_counted_without_expanding_them() {
+        // Two to the power of sixty objects.
+        let mut text = String::from("{ one { ...F0 } }");
+        for level in 0..60 {
+            text += &format!(
+                " fragment F{level} on Thing {{ a: thing {{ ...F{next} }} b: thing {{ ...F{next} }} }}",
+                next = level + 1
+            );
+        }
+        text += " fragment F60 on Thing { name }";
+        let schema = Schema::parse_and_validate(SCHEMA, "schema").unwrap();
+        let document = ExecutableDocument::parse(&schema, text, "document").unwrap();
+        let operation = document.operations.iter().next().unwrap();
+        assert!(count(&document, operation, &JsonMap::new()).points > 1 << 60);
+    }
+
+    #[test]
+    fn the_limit_is_the_last_that_passes() {
+        assert_eq!(check(MAX_POINTS.into()).unwrap(), MAX_POINTS);
+        assert_eq!(check(u64::from(MAX_POINTS) + 1).unwrap_err().code(), Code::QueryTooComplex);
+    }
+}

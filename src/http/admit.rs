@@ -1,0 +1,222 @@
+//! Which requests are let in to `/graphql`, how long they may take, and what they are told of their limits.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures::StreamExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Server;
+use super::refuse::refuse;
+use crate::access::actor::RequestInfo;
+use crate::access::throttle::{Charge, whole_seconds};
+use crate::error::Error;
+use crate::metrics;
+
+/// Requests that are answered at a time, and as many that wait for their turn.
+const AT_A_TIME: usize = 256;
+/// How long a request waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
+/// Bytes of a request's body.
+const MAX_BODY: usize = 256 * 1024;
+/// How long a body may take to arrive.
+const BODY: Duration = Duration::from_secs(30);
+/// How long a request may take until its response begins: a little more than the operation's own deadline.
+const REQUEST: Duration = Duration::from_secs(35);
+
+/// Lets in as many requests as can be answered well, and refuses the others at once.
+pub struct Gate {
+    running: Semaphore,
+    waiting: Semaphore,
+    patience: Duration,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new(AT_A_TIME, AT_A_TIME, TURN)
+    }
+}
+
+impl Gate {
+    fn new(running: usize, waiting: usize, patience: Duration) -> Self {
+        Self { running: Semaphore::new(running), waiting: Semaphore::new(waiting), patience }
+    }
+
+    /// A turn, at once or after a while; `None` when too many wait or it takes too long.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        if let Ok(turn) = self.running.try_acquire() {
+            return Some(turn);
+        }
+        let _place = self.waiting.try_acquire().ok()?;
+        tokio::time::timeout(self.patience, self.running.acquire()).await.ok()?.ok()
+    }
+}
+
+/// Refuses what is too much or takes too long.
+pub async fn admit(
+    State(server): State<Server>,
+    axum::Extension(info): axum::Extension<RequestInfo>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers().clone();
+    let refuse = |status, error| refuse(&headers, status, error, &info.id);
+    let refuse_body = |status, problem| refuse(status, Error::invalid_argument("body", problem));
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        // A few bytes can unpack to any number.
+        return refuse_body(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the request uncompressed.");
+    }
+    // All of it before a turn is taken: clients that send slowly would hold all turns.
+    let (parts, body) = request.into_parts();
+    let body = match whole(body, BODY).await {
+        Ok(body) => body,
+        Err(Unread::TooLarge) => {
+            return refuse_body(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB.");
+        }
+        Err(Unread::Late) => {
+            return refuse_body(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.");
+        }
+        Err(Unread::Broken) => return refuse_body(StatusCode::BAD_REQUEST, "The request broke off."),
+    };
+    let request = Request::from_parts(parts, Body::from(body));
+    let Some(_turn) = server.gate.turn().await else {
+        metrics::shed();
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
+    };
+    match tokio::time::timeout(REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("time")),
+    }
+}
+
+/// Why there is no body.
+#[derive(Debug, PartialEq, Eq)]
+enum Unread {
+    TooLarge,
+    Late,
+    /// What came may look complete; the client did not say that it is.
+    Broken,
+}
+
+/// The whole body, when it comes in time and is not too long.
+async fn whole(body: Body, time: Duration) -> Result<Vec<u8>, Unread> {
+    let read = async {
+        let mut whole = Vec::new();
+        let mut parts = body.into_data_stream();
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|_| Unread::Broken)?;
+            if whole.len() + part.len() > MAX_BODY {
+                return Err(Unread::TooLarge);
+            }
+            whole.extend_from_slice(&part);
+        }
+        Ok(whole)
+    };
+    tokio::time::timeout(time, read).await.unwrap_or(Err(Unread::Late))
+}
+
+/// Charges requests without a sign-in to their address, and tells of all limits that the response was charged to.
+pub async fn charge(
+    State(server): State<Server>,
+    axum::Extension(info): axum::Extension<RequestInfo>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let throttle = &server.app.throttle;
+    let ip: Option<IpAddr> = info.ip.as_deref().and_then(|ip| ip.parse().ok());
+    let headers = request.headers().clone();
+    let too_many = |charge: &Charge| {
+        let error = charge.permit().err().unwrap_or(Error::Unavailable("limits"));
+        refuse(&headers, StatusCode::TOO_MANY_REQUESTS, error, &info.id)
+    };
+    // A socket says later who it is; connections have limits of their own.
+    let anonymous = !headers.contains_key(header::AUTHORIZATION) && !headers.contains_key(header::UPGRADE);
+    let mut charged = match ip {
+        Some(ip) if anonymous => throttle.charge_anonymous(ip),
+        _ => Charge::default(),
+    };
+    if charged.refused.is_some() {
+        let mut response = too_many(&charged);
+        tell(&charged, &mut response);
+        return response;
+    }
+    let mut response = next.run(request).await;
+    if let Some(of_operation) = response.extensions().get::<Charge>() {
+        charged = of_operation.clone();
+        if charged.refused.is_some() {
+            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        }
+    } else if let (Some(ip), StatusCode::UNAUTHORIZED) = (ip, response.status()) {
+        // A token that is not accepted is no sign-in.
+        charged = throttle.charge_anonymous(ip);
+        if charged.refused.is_some() {
+            response = too_many(&charged);
+        }
+    }
+    tell(&charged, &mut response);
+    response
+}
+
+/// `RateLimit-Policy` and `RateLimit` as in the IETF's draft of 2025, and how long to wait when refused.
+fn tell(charge: &Charge, response: &mut Response) {
+    if charge.standings.is_empty() {
+        return;
+    }
+    let each = |text: &dyn Fn(&crate::access::throttle::Standing) -> String| {
+        let items: Vec<_> = charge.standings.iter().map(text).collect();
+        HeaderValue::from_str(&items.join(", ")).unwrap_or(HeaderValue::from_static(""))
+    };
+    let policy = each(&|standing| format!("\"{}\";q={};w=60", standing.policy, standing.per_minute));
+    let state = each(&|standing| {
+        format!("\"{}\";r={};t={}", standing.policy, standing.remaining, whole_seconds(standing.reset))
+    });
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
+    headers.insert(HeaderName::from_static("ratelimit"), state);
+    if let Some(wait) = charge.refused {
+        headers.insert(header::RETRY_AFTER, whole_seconds(wait).max(1).into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(60);
+
+    #[tokio::test]
+    async fn a_body_is_taken_whole_or_not_at_all() {
+        let read = |parts: Vec<Result<Vec<u8>, std::io::Error>>| {
+            whole(Body::from_stream(futures::stream::iter(parts)), MOMENT)
+        };
+        assert_eq!(read(vec![Ok(b"{".into()), Ok(b"}".into())]).await, Ok(b"{}".into()));
+        assert_eq!(read(vec![Ok(vec![0; MAX_BODY])]).await.map(|body| body.len()), Ok(MAX_BODY));
+        assert_eq!(read(vec![Ok(vec![0; MAX_BODY]), Ok(vec![0])]).await, Err(Unread::TooLarge));
+        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert_eq!(read(vec![Ok(b"{}".into()), Err(broken)]).await, Err(Unread::Broken));
+        let drops = futures::stream::unfold((), async |()| {
+            tokio::time::sleep(MOMENT / 4).await;
+            Some((Ok::<_, std::io::Error>("x"), ()))
+        });
+        assert_eq!(whole(Body::from_stream(drops), MOMENT).await, Err(Unread::Late));
+    }
+
+    #[tokio::test]
+    async fn who_has_no_place_is_refused_at_once_and_who_waits_too_long_later() {
+        let gate = Gate::new(1, 1, MOMENT);
+        let first = gate.turn().await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let (waiting, ()) = tokio::join!(gate.turn(), async {
+            assert!(gate.turn().await.is_none());
+            assert!(begun.elapsed() < MOMENT);
+        });
+        assert!(waiting.is_none() && begun.elapsed() >= MOMENT);
+        let (next, ()) = tokio::join!(gate.turn(), async { drop(first) });
+        assert!(next.is_some());
+    }
+}

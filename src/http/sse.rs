@@ -1,0 +1,143 @@
+//! Server-sent events: one operation per connection, as graphql-sse's "distinct connections" have it.
+//!
+//! The id of each event is the cursor of the change that it tells of. A client that lost the connection repeats
+//! the request with `Last-Event-ID` and gets what it missed; browsers do so by themselves.
+
+use std::time::Duration;
+
+use async_graphql::Response as GraphqlResponse;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{BoxStream, StreamExt, unfold};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use super::places::Place;
+use super::reply::{self, Media};
+use super::{Guest, Server};
+use crate::graphql::document::{Prepared, Refusal};
+use crate::graphql::endpoint::Delivery;
+use crate::graphql::error::Code;
+use crate::metrics::Open;
+use crate::shutdown::Drain;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// How often a silent stream says that it is alive, so that what is in between does not cut it.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often the sign-in's end is looked for.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// Answers an operation by events.
+pub fn stream(
+    server: &Server,
+    prepared: Result<Prepared, Refusal>,
+    guest: Guest,
+    headers: &HeaderMap,
+) -> Response {
+    let info = guest.caller.request.clone();
+    let user = guest.caller.identity.as_ref().map(|identity| identity.user);
+    let place = match user.map(|user| server.places.take(user, server.app.config.sockets_per_user)) {
+        Some(None) => {
+            let message = "You have too many streams open.";
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            return reply::refusal(Media::Json, status, Code::RateLimited, message, &info.id);
+        }
+        Some(place) => place,
+        None => None,
+    };
+    let after = headers
+        .get(LAST_EVENT_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned);
+    let until = guest.until;
+    let deliveries = match prepared {
+        Ok(prepared) => server.endpoint.follow(prepared, guest.caller, after),
+        Err(refusal) => {
+            let response = server.endpoint.refuse(refusal, &info);
+            futures::stream::once(async { Delivery { response, cursor: None } }).boxed()
+        }
+    };
+    let mut beat = interval_at(Instant::now() + CHECK, CHECK);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let events = Events {
+        deliveries,
+        beat,
+        silent: Duration::ZERO,
+        drain: server.app.shutdown.subscribe(),
+        _open: Open::stream("sse"),
+        is_over: Box::new({
+            let app = server.app.clone();
+            move || until.is_some_and(|until| until <= app.clock.now())
+        }),
+        _place: place,
+    };
+    let body = unfold(Some(events), async |events| events?.next().await);
+    // Sent at once, so that the client knows that it is connected.
+    let hello =
+        futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from_static(b":\n\n")) });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
+        // Proxies that collect responses would hold the events back.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (headers, Body::from_stream(hello.chain(body.map(Ok)))).into_response()
+}
+
+struct Events {
+    deliveries: BoxStream<'static, Delivery>,
+    beat: Interval,
+    /// How long nothing was sent.
+    silent: Duration,
+    drain: Drain,
+    _open: Open,
+    is_over: Box<dyn Fn() -> bool + Send>,
+    _place: Option<Place>,
+}
+
+impl Events {
+    /// What is sent next, and what comes after it. The stream just ends when the server stops or the token's time is
+    /// over: the client comes back, with a fresh token, and goes on after the last event.
+    async fn next(mut self) -> Option<(Bytes, Option<Self>)> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.drain.told() => return None,
+                delivery = self.deliveries.next() => {
+                    self.silent = Duration::ZERO;
+                    return Some(match delivery {
+                        Some(delivery) => (event(&delivery), Some(self)),
+                        None => (Bytes::from_static(b"event: complete\ndata:\n\n"), None),
+                    });
+                }
+                _ = self.beat.tick() => {
+                    if (self.is_over)() {
+                        return None;
+                    }
+                    self.silent += CHECK;
+                    if self.silent >= HEARTBEAT {
+                        self.silent = Duration::ZERO;
+                        return Some((Bytes::from_static(b":\n\n"), Some(self)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One response as an event. JSON has no line breaks of its own, so it is one line of data.
+fn event(delivery: &Delivery) -> Bytes {
+    let id = delivery.cursor.as_ref().map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
+    Bytes::from(format!("{id}event: next\ndata: {}\n\n", json(&delivery.response)))
+}
+
+/// The response as text; a refused one has no `data`.
+pub fn json(response: &GraphqlResponse) -> String {
+    match serde_json::to_string(&reply::Shown(response)) {
+        Ok(json) => json,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a response is not JSON");
+            r#"{"errors":[{"message":"Internal error.","extensions":{"code":"INTERNAL"}}]}"#.into()
+        }
+    }
+}
