@@ -45,7 +45,7 @@ pub async fn grant(
         };
         let id = add(&unit, actor, &patient, row).await?;
         if input.purpose == ConsentPurpose::Reminders {
-            let patient = note_in_chart(&unit, patient, true).await?;
+            let patient = note_in_chart(&unit, actor, patient, true).await?;
             plan::for_all_of_patient(&unit, actor, &patient, &cipher).await?;
         }
 
@@ -87,7 +87,7 @@ pub async fn withdraw(
         };
         let id = add(&unit, actor, &patient, row).await?;
         if input.purpose == ConsentPurpose::Reminders {
-            let patient = note_in_chart(&unit, patient, false).await?;
+            let patient = note_in_chart(&unit, actor, patient, false).await?;
             plan::call_off_patient(&unit, actor, patient.id).await?;
         }
 
@@ -145,10 +145,21 @@ async fn add(
 }
 
 /// The chart shows whether reminders are agreed to.
-async fn note_in_chart(unit: &UnitOfWork, patient: Patient, consents: bool) -> Result<Patient> {
+async fn note_in_chart(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    patient: Patient,
+    consents: bool,
+) -> Result<Patient> {
     if patient.reminder_consent == consents {
         return Ok(patient);
     }
+    unit.record(
+        Event::by(actor, AuditKind::Write, "patient.updated")
+            .on(patient.id)
+            .of_patient(patient.id)
+            .with("fields", vec!["reminder_consent"]),
+    );
     let mut row = patient.into_active_model();
     row.reminder_consent = Set(consents);
     unit.update(row).await

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use axum::http::Uri;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
@@ -62,6 +62,8 @@ impl SmtpMailer {
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".into(),
             ))
+            // Without it nobody has to decode what is not ASCII.
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             .body(mail.text.clone())
             .map_err(|_| MailError::Refused("message".into()))
@@ -146,6 +148,7 @@ mod tests {
         assert_eq!(written, String::from_utf8(mailer.message(id, &mail).unwrap().formatted()).unwrap());
         assert!(written.contains(&format!("Message-ID: <{id}@praxis.example>\r\n")), "{written}");
         assert!(written.contains("Date: Fri, 15 Jan 2027 08:00:00 +0000\r\n"), "{written}");
+        assert!(written.contains("MIME-Version: 1.0\r\n"), "{written}");
         assert!(!written.contains("\r\nBcc:"), "{written}");
         let nobody = Mail { to: "nobody".into(), ..mail };
         assert!(mailer.message(id, &nobody).unwrap_err().is_final());
