@@ -163,6 +163,9 @@ on_both_engines! {
 on_both_engines! {
     async fn the_longest_series_is_booked_at_once(on: On) {
         let practice = Practice::new(on).await;
+        let update = "mutation($input: UpdateServiceInput!) { updateService(input: $input) { service { id } } }";
+        practice.owner
+            .ok(update, json!({ "input": { "id": practice.service, "expectedVersion": 1, "maxAdvanceDays": 3_000 } })).await;
         let booked = practice.book_series(&practice.desk, practice.series("2026-06-02T09:00", "FREQ=DAILY;COUNT=732")).await;
         assert_eq!(each(&booked, "outcome"), vec!["BOOKED"; 732]);
         assert_eq!(practice.count().await, 732);
