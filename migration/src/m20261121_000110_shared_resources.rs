@@ -18,19 +18,14 @@ impl MigrationTrait for Migration {
             DbBackend::Postgres => widen(manager).await?,
             _ => rebuild(manager, occupancies(), "TRUE").await?,
         }
-        execute(manager, TAKEN_UNTIL).await?;
         walls::raise(manager).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         match manager.get_database_backend() {
             DbBackend::Postgres => narrow(manager).await?,
-            _ => {
-                rebuild(manager, before::occupancies(), KEPT).await?;
-                execute(manager, "DROP INDEX occupancies_resource_id_ends_at_id_idx").await?;
-            }
+            _ => rebuild(manager, before::occupancies(), KEPT).await?,
         }
-        execute(manager, TAKEN).await?;
         table::drop(manager, tables()).await
     }
 
@@ -108,17 +103,11 @@ fn occupancies() -> Table {
         .unique(&["appointment_id", "resource_id"])
         .unique(&["hold_id", "resource_id"])
         .unique(&["session_id", "resource_id"])
+        .index(&["resource_id", "ends_at", "id"])
         .check("interval", "ends_at > starts_at")
         .check("owner", OWNER)
         .check("expires", EXPIRES)
 }
-
-/// Holds all that a search for free times reads, so that it does not visit the table.
-const TAKEN_UNTIL: &str = "CREATE INDEX occupancies_taken_idx
-    ON occupancies (workspace_id, resource_id, ends_at, starts_at, expires_at, appointment_id)";
-/// The same as it was before.
-const TAKEN: &str = "CREATE INDEX occupancies_taken_idx
-    ON occupancies (workspace_id, resource_id, ends_at, starts_at, hold_id, appointment_id)";
 
 const OWNER: &str =
     "(CASE WHEN appointment_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN hold_id IS NULL THEN 0 ELSE 1 END)
@@ -151,7 +140,6 @@ async fn rebuild(manager: &SchemaManager<'_>, to: Table, kept: &str) -> Result<(
 async fn widen(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     // The owner of the tables is bound by their policies, which show no row outside a workspace.
     for sql in [
-        "DROP INDEX occupancies_taken_idx",
         "ALTER TABLE occupancies NO FORCE ROW LEVEL SECURITY",
         "ALTER TABLE appointment_holds NO FORCE ROW LEVEL SECURITY",
         "ALTER TABLE occupancies
@@ -183,7 +171,6 @@ async fn widen(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
 async fn narrow(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     for sql in [
-        "DROP INDEX occupancies_taken_idx",
         "ALTER TABLE occupancies NO FORCE ROW LEVEL SECURITY",
         &format!("DELETE FROM occupancies WHERE NOT ({KEPT})"),
         "ALTER TABLE occupancies
