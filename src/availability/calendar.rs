@@ -72,6 +72,7 @@ pub struct PractitionerCalendar {
     #[graphql(directive = list_size::apply(30))]
     pub appointments: Vec<appointment::ModelEx>,
     /// Slots that are kept for somebody and not booked yet, by start. A patient sees the own ones.
+    #[graphql(directive = list_size::apply(5))]
     pub holds: Vec<hold::ModelEx>,
     /// How many minutes the practitioner works.
     pub working_minutes: i64,

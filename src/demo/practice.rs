@@ -190,7 +190,8 @@ pub async fn add_exceptions(unit: &UnitOfWork, doctors: &[MembershipId]) -> Resu
         (start_of_day(TIMEZONE, first), start_of_day(TIMEZONE, end))
     };
     let nine = start_of_day(TIMEZONE, saturday) + Duration::hours(9);
-    let mut rows = vec![exception(unit, None, whole(friday, 1), Some(AbsenceReason::Holiday), "Works outing")];
+    let mut rows =
+        vec![exception(unit, None, whole(friday, 1), Some(AbsenceReason::Holiday), "Works outing")];
     if let [first, second, ..] = doctors {
         let vacation = Some(AbsenceReason::Vacation);
         rows.push(exception(unit, Some(*second), whole(monday, 5), vacation, "At the sea"));

@@ -194,6 +194,11 @@ async fn the_sample_operations_fit_the_schema() {
             "CalendarWeek" => {
                 serde_json::json!({ "from": "2026-06-01T00:00:00Z", "to": "2026-06-08T00:00:00Z" })
             }
+            "FreeTimes" => serde_json::json!({ "input": { "durationMinutes": 30,
+                "from": "2026-06-01T00:00:00Z", "to": "2026-06-08T00:00:00Z" } }),
+            "PracticeCalendar" | "Utilisation" => {
+                serde_json::json!({ "from": "2026-06-01T00:00:00Z", "to": "2026-06-08T00:00:00Z" })
+            }
             "SignIn" => serde_json::json!({ "input": { "email": "a@b.example", "password": "wrong" } }),
             "RefreshTokens" => serde_json::json!({ "input": { "refreshToken": "none" } }),
             _ => serde_json::json!({}),
@@ -219,5 +224,5 @@ async fn the_sample_operations_fit_the_schema() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 8);
+    assert_eq!(checked, 11);
 }

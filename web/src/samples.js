@@ -4,6 +4,9 @@ import welcome from "../operations/samples/Welcome.graphql?raw";
 import signIn from "../operations/session/SignIn.graphql?raw";
 import searchPatients from "../operations/samples/SearchPatients.graphql?raw";
 import calendarWeek from "../operations/samples/CalendarWeek.graphql?raw";
+import freeTimes from "../operations/samples/FreeTimes.graphql?raw";
+import practiceCalendar from "../operations/samples/PracticeCalendar.graphql?raw";
+import utilisation from "../operations/samples/Utilisation.graphql?raw";
 import bookAppointment from "../operations/samples/BookAppointment.graphql?raw";
 import followAppointments from "../operations/samples/FollowAppointments.graphql?raw";
 
@@ -27,6 +30,17 @@ export function sampleTabs() {
     tab(welcome),
     tab(searchPatients, { search: "an" }),
     tab(calendarWeek, { from: monday.toISOString(), to: nextMonday.toISOString() }),
+    tab(freeTimes, {
+      input: {
+        durationMinutes: 30,
+        from: new Date().toISOString(),
+        to: new Date(Date.now() + 7 * DAY_MS).toISOString(),
+        limit: 20,
+        anyPractitioner: true,
+      },
+    }),
+    tab(practiceCalendar, { from: monday.toISOString(), to: nextMonday.toISOString() }),
+    tab(utilisation, { from: monday.toISOString(), to: nextMonday.toISOString() }),
     tab(bookAppointment, {
       input: {
         patientId: "pat_…",

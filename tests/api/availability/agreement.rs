@@ -113,7 +113,13 @@ async fn check(clinic: &Clinic, seed: u64) {
     for _ in 0..4 {
         let input = json!({ "practitionerId": doctors[dice.below(2) as usize].membership().to_string(),
             "serviceId": service, "startsAt": start + dice.minutes(2_880), "minutes": 1 + dice.below(10) });
-        clinic.desk.run("mutation($input: HoldSlotInput!) { holdSlot(input: $input) { __typename } }", json!({ "input": input })).await;
+        clinic
+            .desk
+            .run(
+                "mutation($input: HoldSlotInput!) { holdSlot(input: $input) { __typename } }",
+                json!({ "input": input }),
+            )
+            .await;
     }
     // Some of the holds have expired since.
     clinic.app.app.clock.advance(std::time::Duration::from_secs(300));
@@ -131,7 +137,8 @@ async fn check(clinic: &Clinic, seed: u64) {
             .collect();
         listed_in_all += listed.len();
         let quarters = (0..2 * 96).map(|quarter| start + Duration::minutes(15 * quarter));
-        let on_grid = |at: &DateTime<Utc>| at.with_timezone(zone).num_seconds_from_midnight() % (step * 60) == 0;
+        let on_grid =
+            |at: &DateTime<Utc>| at.with_timezone(zone).num_seconds_from_midnight() % (step * 60) == 0;
         // Group sessions that others have booked are listed wherever they are.
         for at in quarters.filter(on_grid).chain(listed.iter().copied().filter(|at| !on_grid(at))) {
             let bookable = can_be_booked(clinic, doctor, &service, at).await;

@@ -1,0 +1,79 @@
+// The GraphiQL page in a real browser whose network ends at this machine.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { createService, origin, pause, signIn } from "./support.mjs";
+
+let browser;
+let page;
+const complaints = [];
+
+before(async () => {
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ],
+  });
+  page = await browser.newPage({ viewport: { width: 1500, height: 900 } });
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()}`));
+  page.on("request", (request) => request.url().startsWith(origin) || complaints.push(`foreign: ${request.url()}`));
+});
+
+after(() => browser?.close());
+
+const run = () => page.locator(".graphiql-execute-button").click();
+const answer = () => page.locator(".graphiql-response .view-lines").innerText();
+
+async function answers(text) {
+  for (let attempt = 0; attempt < 60; attempt++) {
+    if ((await answer()).replaceAll("\u00a0", " ").includes(text)) return;
+    await pause(250);
+  }
+  assert.fail(`no "${text}" in: ${await answer()}`);
+}
+
+test("a visitor of the demo signs in and runs a sample", { timeout: 60_000 }, async () => {
+  const account = new URLSearchParams({ email: "owner@demo.example", password: process.env.CONFORMANCE_PASSWORD });
+  const response = await page.goto(`${origin}/graphiql#${account}`);
+  assert.equal(response.status(), 200, "the page is built in: run web/build, then cargo build");
+  assert.match(response.headers()["content-security-policy"], /^default-src 'none'; script-src 'self';/);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("owner@demo.example").waitFor();
+  assert.ok(!page.url().includes("password"), "the password does not stay in the address");
+  await page.locator(".graphiql-execute-button").waitFor();
+  await run();
+  await answers('"email": "owner@demo.example"');
+});
+
+test("every tab holds a sample; headers, history and the documentation are at hand", async () => {
+  assert.ok((await page.locator(".graphiql-tab-button").count()) >= 8);
+  await page.getByRole("button", { name: "Headers" }).waitFor();
+  await page.getByRole("button", { name: /history/i }).first().click();
+  await page.getByText("Viewer").first().waitFor();
+  await page.getByRole("button", { name: /documentation explorer/i }).first().click();
+  await page.getByText("Everything that can be read", { exact: false }).first().waitFor();
+});
+
+test("a subscription shows what happens while it is open", { timeout: 60_000 }, async () => {
+  const token = await signIn();
+  await page.evaluate(() => sessionStorage.clear());
+  await page.locator(".graphiql-add-tab, button[aria-label='New tab']").first().click();
+  await page.locator(".graphiql-query-editor .view-lines").first().click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.insertText("subscription { changes(types: [SERVICE]) { action id } }");
+  await run();
+  await pause(1500);
+  const id = await createService(token);
+  await answers(id);
+});
+
+test("the browser had nothing to complain about", () => {
+  assert.deepEqual(complaints, []);
+});
