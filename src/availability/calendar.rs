@@ -69,7 +69,7 @@ pub struct PractitionerCalendar {
     #[graphql(directive = list_size::apply(5))]
     pub exceptions: Vec<exception::ModelEx>,
     /// What is booked, by start.
-    #[graphql(directive = list_size::apply(30))]
+    #[graphql(directive = list_size::apply(10))]
     pub appointments: Vec<appointment::ModelEx>,
     /// Slots that are kept for somebody and not booked yet, by start. A patient sees the own ones.
     #[graphql(directive = list_size::apply(5))]
