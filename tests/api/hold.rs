@@ -251,7 +251,8 @@ on_both_engines! {
                 booked += u32::from(answer.unwrap()["bookAppointment"]["__typename"] == "AppointmentBooked");
             }
             let (one, two) = sweeps.await.unwrap();
-            (one.unwrap(), two.unwrap());
+            one.unwrap();
+            two.unwrap();
             assert_eq!(booked, 1, "{start}");
         }
     }
