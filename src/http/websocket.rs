@@ -115,7 +115,7 @@ fn short(reason: &str) -> &str {
 
 /// What comes out of an operation.
 enum Event {
-    Delivered(Delivery),
+    Delivered(Box<Delivery>),
     /// Whoever started it is not signed in any more.
     SignedOut,
 }
@@ -404,12 +404,16 @@ fn run(server: Server, mut caller: Caller, prepared: Prepared) -> BoxStream<'sta
                     let refusal =
                         Refusal::new(Code::Unavailable, "The sign-in cannot be checked at the moment.");
                     let response = server.endpoint.refuse(refusal, &caller.request);
-                    let refused = Event::Delivered(Delivery { response, cursor: None });
+                    let refused = Event::Delivered(Box::new(Delivery { response, cursor: None }));
                     return futures::stream::once(async { refused }).boxed();
                 }
             }
         }
-        server.endpoint.follow(prepared, caller, None).map(Event::Delivered).boxed()
+        server
+            .endpoint
+            .follow(prepared, caller, None)
+            .map(|delivery| Event::Delivered(Box::new(delivery)))
+            .boxed()
     };
     futures::stream::once(begin).flatten().boxed()
 }
