@@ -313,7 +313,8 @@ impl Earliest {
     }
 
     fn wants(&self, at: i64) -> bool {
-        !self.past(at) && !(self.anyone && self.times.contains(&at))
+        let is_listed = self.anyone && self.times.contains(&at);
+        !self.past(at) && !is_listed
     }
 
     fn take(&mut self, at: i64) -> bool {

@@ -228,7 +228,6 @@ impl ScheduleQuery {
     /// Weekly working hours, practitioner by practitioner, through the week. For what they come to on given days,
     /// see `calendar`.
     #[graphql(directive = requires::apply(Permission::ReadPractice))]
-    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn weekly_schedules(
         &self,
         ctx: &Context<'_>,
@@ -260,7 +259,6 @@ impl ScheduleQuery {
 
     /// Time off, extra hours and closing times, by start.
     #[graphql(directive = requires::apply(Permission::ReadPractice))]
-    #[expect(clippy::too_many_arguments, reason = "the paging arguments of the Relay specification")]
     async fn schedule_exceptions(
         &self,
         ctx: &Context<'_>,

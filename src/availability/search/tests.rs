@@ -46,7 +46,10 @@ fn stretches_of(most: usize, long: i64) -> impl Strategy<Value = Vec<(i64, i64)>
     prop::collection::vec(one, 0..most)
 }
 
-fn rules() -> impl Strategy<Value = Vec<(u32, i32, i32, Option<(i32, i32)>, Option<u64>)>> {
+/// Weekday, start, end, break, place.
+type Weekly = (u32, i32, i32, Option<(i32, i32)>, Option<u64>);
+
+fn rules() -> impl Strategy<Value = Vec<Weekly>> {
     let quarter = 0i32..96;
     let one = (
         1u32..=7,
