@@ -84,7 +84,8 @@ impl Practice {
         let create =
             "mutation($input: CreateLocationInput!) { createLocation(input: $input) { location { id } } }";
         let place = owner.ok(create, place).await["createLocation"]["location"]["id"].clone();
-        let service = json!({ "input": { "name": "Chemotherapy", "durationMinutes": 30, "appointmentType": "THERAPY" } });
+        let service = json!({ "input": { "name": "Chemotherapy", "durationMinutes": 30, "appointmentType": "THERAPY",
+            "maxAdvanceDays": 730 } });
         let create =
             "mutation($input: CreateServiceInput!) { createService(input: $input) { service { id } } }";
         let service = owner.ok(create, service).await["createService"]["service"]["id"].clone();

@@ -1,7 +1,9 @@
 """Writes expansions.json: what python-dateutil makes of recurrence rules, for the test of our own expansion.
 
-    pip install python-dateutil==4.0.0 tzdata
+    pip install python-dateutil==4.0.0 tzdata==2025.2
     python generate.py > expansions.json
+
+The time zones are those of tzdata 2025b, which chrono-tz 0.10.4 carries: whoever moves one moves both.
 
 The rules and the choice of dates are ours; the output is a list of facts computed from them, and carries
 the project's licence.
@@ -11,9 +13,11 @@ import itertools
 import json
 import random
 from datetime import datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
 
 from dateutil.rrule import rrulestr, rruleset
+
+reset_tzpath(to=())  # Only the package, never the machine's own.
 
 ZONES = {
     # A start before the clocks go forward, and one before they go back, on the hour that is skipped or repeated.
