@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 
 #[path = "../tests/api/support"]
+#[expect(dead_code, reason = "the tests use the rest")]
 mod support {
     pub mod app;
     pub mod database;
@@ -34,7 +35,6 @@ const SLOTS: &str = "query($input: AvailableSlotsInput!) { availableSlots(input:
 #[tokio::main]
 async fn main() {
     measure(On::Sqlite).await;
-    #[expect(clippy::disallowed_methods, reason = "the tests' own variable")]
     if std::env::var_os("PRAXIS_TEST_POSTGRES_URL").is_some() {
         measure(On::Postgres).await;
     }

@@ -71,6 +71,7 @@ pub fn schema(config: &Config) -> Schema {
         async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
             .extension(guard::FieldGuard::default())
             // The documents were validated, and their size bounded, before they come here (`document`).
+            .limit_recursive_depth(document::MAX_CHAIN)
             .validation_mode(async_graphql::ValidationMode::Fast);
     if !config.introspection {
         builder = builder.disable_introspection().disable_suggestions();

@@ -26,14 +26,17 @@ use data_encoding::HEXLOWER;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::error::Code;
+use super::error::{Code, MAX_ERRORS};
 use super::request::{DocumentId, Request};
+use cost::Cost;
 use trusted::{Mode, TrustedDocuments};
 
-/// Bytes of the texts of all documents that are remembered. What is made of them takes some forty times as much.
-const REMEMBERED_BYTES: u64 = 1 << 20;
-/// What a short document counts at least.
-const SMALL: usize = 256;
+/// Bytes that remembered documents may take, by estimate.
+const REMEMBERED_BYTES: u64 = 64 << 20;
+/// What a selection takes in the two forms that are kept, with room to spare.
+const SELECTION_BYTES: u64 = 500;
+/// Fragments can spread each other this deep: there is no room in a document for more.
+pub const MAX_CHAIN: usize = 300;
 
 /// Why a request is not run: the errors of an answer without data.
 #[derive(Clone, Debug)]
@@ -93,13 +96,15 @@ struct Document {
     valid: Valid<ExecutableDocument>,
     /// What is made of its operations, by their names.
     plans: HashMap<Option<String>, Plan>,
+    /// What it takes in memory, by estimate.
+    bytes: u64,
 }
 
 struct Plan {
     document: EngineDocument,
     kind: OperationType,
     /// Known beforehand, unless it depends on variables.
-    cost: Option<u64>,
+    cost: Option<Cost>,
 }
 
 impl Documents {
@@ -136,7 +141,7 @@ impl Documents {
             .map_err(|error| document.refuse(Code::BadUserInput, &error))?;
         let cost = match plan.cost {
             Some(cost) => cost,
-            None => cost::count(&document.valid, operation, &variables).points,
+            None => cost::count(&document.valid, operation, &variables),
         };
         let cost = cost::check(cost)?;
         let mut prepared =
@@ -194,7 +199,7 @@ impl Documents {
             .recursion_limit(4 * guard::MAX_NESTING)
             .parse_ast(text, "document")
             .map_err(|failed| refuse_all(Code::GraphqlParseFailed, &failed.errors))?;
-        shape::check(&parsed)?;
+        let selections = shape::check(&parsed)?;
         let valid = parsed
             .to_executable_validate(&self.0.schema)
             .map_err(|failed| refuse_all(Code::GraphqlValidationFailed, &failed.errors))?;
@@ -207,7 +212,8 @@ impl Documents {
                 plan(&valid, operation),
             );
         }
-        Ok(Document { valid, plans })
+        let bytes = text.len() as u64 + selections * SELECTION_BYTES;
+        Ok(Document { valid, plans, bytes })
     }
 
     fn check_introspection(
@@ -238,7 +244,7 @@ fn plan(document: &Valid<ExecutableDocument>, operation: &Node<Operation>) -> Pl
             Kind::Mutation => OperationType::Mutation,
             Kind::Subscription => OperationType::Subscription,
         },
-        cost: (!cost.varies).then_some(cost.points),
+        cost: (!cost.varies).then_some(cost),
     }
 }
 
@@ -248,8 +254,7 @@ impl Document {
     }
 
     fn weight(&self) -> u32 {
-        let text: usize = self.valid.sources.values().map(|source| source.source_text().len()).sum();
-        u32::try_from(text.max(SMALL)).unwrap_or(u32::MAX)
+        u32::try_from(self.bytes).unwrap_or(u32::MAX)
     }
 }
 
@@ -267,7 +272,7 @@ fn untrusted() -> Refusal {
 }
 
 fn refuse_all(code: Code, errors: &DiagnosticList) -> Refusal {
-    Refusal(errors.iter().map(|error| from_compiler(code, error.to_json())).collect())
+    Refusal(errors.iter().take(MAX_ERRORS).map(|error| from_compiler(code, error.to_json())).collect())
 }
 
 fn from_compiler(code: Code, error: GraphQLError) -> ServerError {

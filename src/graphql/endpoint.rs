@@ -26,6 +26,9 @@ use crate::metrics;
 /// The longest that an operation may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// What it costs to send a document that is not run.
+const REFUSED_POINTS: u64 = 10;
+
 /// Who sends an operation, as the transport found out.
 #[derive(Clone, Default)]
 pub struct Caller {
@@ -71,6 +74,11 @@ impl Endpoint {
     pub fn charge(&self, prepared: &Prepared, identity: Option<&Identity>) -> Charge {
         metrics::cost(prepared.cost.into());
         identity.map(|identity| self.app.throttle.charge(identity, prepared.cost.into())).unwrap_or_default()
+    }
+
+    /// Charges what looking at a document cost that is not run.
+    pub fn charge_refused(&self, identity: Option<&Identity>) -> Charge {
+        identity.map(|identity| self.app.throttle.charge(identity, REFUSED_POINTS)).unwrap_or_default()
     }
 
     /// Executes a query or mutation. The answer goes out after the journal knows of it.

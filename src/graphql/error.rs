@@ -199,7 +199,7 @@ pub fn finish(response: &mut Response, request_id: &str) {
 }
 
 /// The most errors that one response lists.
-const MAX_ERRORS: usize = 20;
+pub const MAX_ERRORS: usize = 20;
 
 /// The type and the reason in what the engine says of a value that a scalar does not take.
 fn scalar_problem(message: &str) -> Option<(String, String)> {

@@ -14,7 +14,7 @@ use async_graphql::extensions::{
 use async_graphql::{PathSegment, QueryPathSegment, Response, ServerResult, TypeDirective, Value};
 
 use super::context::Call;
-use super::error::Error;
+use super::error::{Error, MAX_ERRORS};
 use crate::access::permission::Permission;
 
 /// The permission that whoever asks for the field must have.
@@ -66,7 +66,11 @@ impl Extension for Guard {
         };
         match outcome {
             Err(error) if nullable => {
-                call.field_errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+                // More than are answered are not kept: a page can have very many.
+                let mut errors = call.field_errors.lock().unwrap_or_else(PoisonError::into_inner);
+                if errors.len() < MAX_ERRORS {
+                    errors.push(error);
+                }
                 Ok(None)
             }
             outcome => outcome,

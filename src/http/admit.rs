@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::StreamExt;
@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Server;
 use super::refuse::{Form, refuse};
+use super::request::is_upgrade;
 use crate::access::actor::RequestInfo;
 use crate::access::throttle::{Charge, whole_seconds};
 use crate::error::Error;
@@ -140,7 +141,9 @@ pub async fn charge(
         refuse(form, StatusCode::TOO_MANY_REQUESTS, error, &info.id)
     };
     // A socket says later who it is; connections have limits of their own.
-    let anonymous = !headers.contains_key(header::AUTHORIZATION) && !headers.contains_key(header::UPGRADE);
+    let is_socket = request.method() == Method::GET && is_upgrade(headers);
+    let says_who = headers.contains_key(header::AUTHORIZATION) && request.uri().path() == "/graphql";
+    let anonymous = !is_socket && !says_who;
     let mut charged = match ip {
         Some(ip) if anonymous => throttle.charge_anonymous(ip),
         _ => Charge::default(),
@@ -156,8 +159,8 @@ pub async fn charge(
         if charged.refused.is_some() {
             *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         }
-    } else if let (Some(ip), StatusCode::UNAUTHORIZED) = (ip, response.status()) {
-        // A token that is not accepted is no sign-in.
+    } else if let (Some(ip), false, true) = (ip, anonymous, response.status().is_client_error()) {
+        // What is refused before anybody looks at the token, and a token that is not accepted, are no sign-in.
         charged = throttle.charge_anonymous(ip);
         if charged.refused.is_some() {
             response = too_many(&charged);

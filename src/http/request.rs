@@ -12,7 +12,6 @@ use async_graphql::parser::types::OperationType;
 use super::reply::{self, Media};
 use super::{Compressible, Server, origin, sse, websocket};
 use crate::access::actor::RequestInfo;
-use crate::access::throttle::Charge;
 use crate::graphql::document::Refusal as Refused;
 use crate::graphql::error::Code;
 use crate::graphql::request::{Malformed, Request as Asked};
@@ -107,11 +106,18 @@ async fn run(
             let charge = server.endpoint.charge(&prepared, guest.caller.identity.as_ref());
             (charge.permit().map(|()| prepared).map_err(Refused::because), charge)
         }
-        Err(refused) => (Err(refused), Charge::default()),
+        Err(refused) => {
+            let charge = server.endpoint.charge_refused(guest.caller.identity.as_ref());
+            (charge.permit().map_err(Refused::because).and(Err(refused)), charge)
+        }
     };
     // Tokens are in answers to mutations only.
     let compressible = prepared.as_ref().is_ok_and(|prepared| prepared.kind == OperationType::Query);
     let mut response = match (media, prepared) {
+        // Done before the stream begins: within this request's turn, and whatever becomes of the stream.
+        (Media::EventStream, Ok(prepared)) if prepared.kind != OperationType::Subscription => {
+            sse::one(&server.endpoint.answer(prepared, guest.caller).await)
+        }
         (Media::EventStream, prepared) if charge.refused.is_none() => {
             sse::stream(server, prepared, guest, &parts.headers)
         }
@@ -174,7 +180,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     is_json && is_utf8 && is_plain
 }
 
-fn is_upgrade(headers: &HeaderMap) -> bool {
+pub fn is_upgrade(headers: &HeaderMap) -> bool {
     headers
         .get(header::UPGRADE)
         .and_then(|value| value.to_str().ok())

@@ -76,12 +76,21 @@ pub fn stream(
     // Sent at once, so that the client knows that it is connected.
     let hello =
         futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from_static(b":\n\n")) });
-    let headers = [
+    (self::headers(), Body::from_stream(hello.chain(body.map(Ok)))).into_response()
+}
+
+/// A stream of one response.
+pub fn one(response: &GraphqlResponse) -> Response {
+    let body = format!(":\n\nevent: next\ndata: {}\n\nevent: complete\ndata:\n\n", json(response));
+    (headers(), body).into_response()
+}
+
+fn headers() -> [(HeaderName, HeaderValue); 2] {
+    [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
         // Proxies that collect responses would hold the events back.
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    (headers, Body::from_stream(hello.chain(body.map(Ok)))).into_response()
+    ]
 }
 
 struct Events {

@@ -90,6 +90,8 @@ pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: Web
 }
 
 async fn serve(server: Server, info: RequestInfo, mut socket: WebSocket) {
+    // The process waits until the client was told.
+    let _drain = server.app.shutdown.subscribe();
     let mut conversation = Conversation::new(server, info);
     let why = conversation.hold(&mut socket).await;
     // What still runs ends here, before the client is told.
@@ -343,9 +345,7 @@ impl Conversation {
             }
             Some(Event::SignedOut) => close(4403, "Forbidden"),
             Some(Event::Delivered(delivery)) => {
-                if self.guest.as_ref().is_some_and(|guest| guest.caller.identity.is_some())
-                    && is_signed_out(&delivery)
-                {
+                if is_signed_out(&delivery) && !self.is_still_signed_in().await {
                     return close(4403, "Forbidden");
                 }
                 let payload = sse::json(&delivery.response);
@@ -360,6 +360,15 @@ impl Conversation {
                 Ok(())
             }
         }
+    }
+
+    /// False only when the sign-in that the socket began with is over.
+    async fn is_still_signed_in(&mut self) -> bool {
+        let Some(identity) = self.guest.as_ref().and_then(|guest| guest.caller.identity.as_ref()) else {
+            return true;
+        };
+        let found = self.server.app.identify(&identity.subject(), &self.info).await;
+        !matches!(found, Err(Error::Unauthenticated))
     }
 
     /// What the time alone brings about.

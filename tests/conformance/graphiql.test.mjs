@@ -53,7 +53,7 @@ test("a visitor of the demo signs in and runs a sample", { timeout: 60_000 }, as
 });
 
 test("every tab holds a sample; headers, history and the documentation are at hand", async () => {
-  assert.ok((await page.locator(".graphiql-tab-button").count()) >= 8);
+  assert.ok((await page.locator(".graphiql-tab-button").count()) >= 9);
   await page.getByRole("button", { name: "Headers" }).waitFor();
   await page.getByRole("button", { name: /history/i }).first().click();
   await page.getByText("Viewer").first().waitFor();

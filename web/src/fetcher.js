@@ -1,6 +1,6 @@
 // How GraphiQL reaches the server: HTTP for queries and mutations, a WebSocket for each subscription.
 
-import { getOperationAST } from "graphql";
+import { getOperationAST, parse } from "graphql";
 import { createClient } from "graphql-ws";
 
 import { post } from "./http.js";
@@ -17,11 +17,19 @@ async function withAuthorization(headers) {
 }
 
 export function createFetcher() {
-  return async ({ query, variables, operationName }, { documentAST, headers } = {}) => {
+  return async ({ query, variables, operationName }, { headers } = {}) => {
     const request = { query, variables, operationName: operationName ?? undefined };
-    const operation = documentAST && getOperationAST(documentAST, operationName);
-    return operation?.operation === "subscription" ? subscribe(request, headers) : post(request, await withAuthorization(headers));
+    return isSubscription(request) ? subscribe(request, headers) : post(request, await withAuthorization(headers));
   };
+}
+
+/** From the text itself: the editor's own tree lags behind it. What does not parse is for the server to answer. */
+function isSubscription({ query, operationName }) {
+  try {
+    return getOperationAST(parse(query), operationName)?.operation === "subscription";
+  } catch {
+    return false;
+  }
 }
 
 /** A socket of its own per subscription: it authenticates as whoever is signed in when the subscription starts. */

@@ -18,10 +18,15 @@ use crate::graphql::page::{DEFAULT_SIZE, MAX_SIZE};
 
 /// The most points of one operation.
 pub const MAX_POINTS: u32 = 2_000;
+/// The most fields that one operation may answer, scalars included.
+const MAX_FIELDS: u64 = 50_000;
 
 const MUTATION_POINTS: u64 = 10;
+/// Introspection has limits of its own; whoever asks for the schema many times pays for it many times.
 const SCHEMA_POINTS: u64 = 100;
+const SCHEMA_FIELDS: u64 = 20_000;
 const TYPE_POINTS: u64 = 10;
+const TYPE_FIELDS: u64 = 1_000;
 
 /// How many items a list without pages is taken to have when an operation's cost is counted.
 #[TypeDirective(name = "listSize", location = "FieldDefinition")]
@@ -75,22 +80,51 @@ pub fn length(parent: &str, field: &FieldDefinition, composite: bool) -> Length 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     pub points: u64,
+    /// Fields that are answered, counted as often as lists repeat them.
+    pub fields: u64,
     pub varies: bool,
 }
 
+/// What a part of an operation adds up to.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    points: u64,
+    fields: u64,
+}
+
+impl Sum {
+    fn and(self, other: Self) -> Self {
+        Self {
+            points: self.points.saturating_add(other.points),
+            fields: self.fields.saturating_add(other.fields),
+        }
+    }
+
+    fn times(self, count: u64) -> Self {
+        Self { points: self.points.saturating_mul(count), fields: self.fields.saturating_mul(count) }
+    }
+}
+
+const FIELD: Sum = Sum { points: 0, fields: 1 };
+const OBJECT: Sum = Sum { points: 1, fields: 1 };
+
 /// Counts without expanding anything: each fragment once.
 pub fn count(document: &ExecutableDocument, operation: &Operation, variables: &JsonMap) -> Cost {
-    let mut walk = Walk { document, variables, varies: false, counted: HashMap::new() };
-    let below = walk.selections(&operation.selection_set, 1);
-    let roots = match operation.operation_type {
-        OperationType::Mutation => operation.selection_set.selections.len() as u64 * MUTATION_POINTS,
-        OperationType::Query | OperationType::Subscription => 0,
-    };
-    Cost { points: below.saturating_add(roots).max(1), varies: walk.varies }
+    let mutation =
+        (operation.operation_type == OperationType::Mutation).then(|| operation.selection_set.ty.as_str());
+    let mut walk = Walk { document, variables, mutation, varies: false, counted: HashMap::new() };
+    let sum = walk.selections(&operation.selection_set, 1);
+    Cost { points: sum.points.max(1), fields: sum.fields, varies: walk.varies }
 }
 
 /// The points, or why they are too many.
-pub fn check(points: u64) -> Result<u32, Refusal> {
+pub fn check(cost: Cost) -> Result<u32, Refusal> {
+    let Cost { points, fields, .. } = cost;
+    if fields > MAX_FIELDS {
+        let message =
+            format!("The operation answers {fields} fields, at most {MAX_FIELDS}. Ask for smaller pages.");
+        return Err(Refusal::new(Code::QueryTooComplex, message));
+    }
     if let Some(points) = u32::try_from(points).ok().filter(|points| *points <= MAX_POINTS) {
         return Ok(points);
     }
@@ -102,63 +136,58 @@ pub fn check(points: u64) -> Result<u32, Refusal> {
 struct Walk<'a> {
     document: &'a ExecutableDocument,
     variables: &'a JsonMap,
+    /// The type of mutations, when the operation is one.
+    mutation: Option<&'a str>,
     varies: bool,
-    /// Points of fragments by name and by the size of the page that they are spread on.
-    counted: HashMap<(&'a str, u64), u64>,
+    /// Sums of fragments by name and by the size of the page that they are spread on.
+    counted: HashMap<(&'a str, u64), Sum>,
 }
 
 impl<'a> Walk<'a> {
-    /// Points of a selection; `page` is how often the items of the connection that it is on repeat.
-    fn selections(&mut self, set: &'a SelectionSet, page: u64) -> u64 {
-        let mut sum = 0u64;
+    /// The sum of a selection; `page` is how often the items of the connection that it is on repeat.
+    fn selections(&mut self, set: &'a SelectionSet, page: u64) -> Sum {
+        let mut sum = Sum::default();
         for selection in &set.selections {
-            let points = match selection {
+            let part = match selection {
                 Selection::Field(field) => self.field(set.ty.as_str(), field, page),
                 Selection::InlineFragment(fragment) => self.selections(&fragment.selection_set, page),
                 Selection::FragmentSpread(spread) => self.fragment(spread.fragment_name.as_str(), page),
             };
-            sum = sum.saturating_add(points);
+            sum = sum.and(part);
         }
         sum
     }
 
-    fn field(&mut self, parent: &str, field: &'a Field, page: u64) -> u64 {
-        match field.name.as_str() {
-            "__schema" => return SCHEMA_POINTS,
-            "__type" => return TYPE_POINTS,
-            _ => {}
-        }
-        let composite = !field.selection_set.selections.is_empty();
-        let size = match length(parent, &field.definition, composite) {
-            Length::One => {
-                return if composite {
-                    self.selections(&field.selection_set, 1).saturating_add(1)
-                } else {
-                    0
-                };
-            }
-            Length::Page => {
-                let size = self.page_size(field);
-                return self.selections(&field.selection_set, size).saturating_add(1);
-            }
-            Length::Items => page,
-            Length::Assumed(size) => size,
-            Length::Ids => self.ids(field),
-            Length::Unknown => MAX_SIZE as u64,
+    fn field(&mut self, parent: &str, field: &'a Field, page: u64) -> Sum {
+        let own = match (field.name.as_str(), self.mutation) {
+            ("__schema", _) => return Sum { points: SCHEMA_POINTS, fields: SCHEMA_FIELDS },
+            ("__type", _) => return Sum { points: TYPE_POINTS, fields: TYPE_FIELDS },
+            (_, Some(mutation)) if parent == mutation => Sum { points: MUTATION_POINTS, fields: 0 },
+            _ => Sum::default(),
         };
-        self.selections(&field.selection_set, 1).saturating_add(1).saturating_mul(size)
+        let composite = !field.selection_set.selections.is_empty();
+        let (size, below) = match length(parent, &field.definition, composite) {
+            Length::One if !composite => return own.and(FIELD),
+            Length::One => (1, 1),
+            Length::Page => (1, self.page_size(field)),
+            Length::Items => (page, 1),
+            Length::Assumed(size) => (size, 1),
+            Length::Ids => (self.ids(field), 1),
+            Length::Unknown => (MAX_SIZE as u64, 1),
+        };
+        self.selections(&field.selection_set, below).and(OBJECT).times(size).and(own)
     }
 
-    fn fragment(&mut self, name: &'a str, page: u64) -> u64 {
+    fn fragment(&mut self, name: &'a str, page: u64) -> Sum {
         // Validated before: it is defined, and no cycle.
-        let Some(fragment) = self.document.fragments.get(name) else { return 0 };
+        let Some(fragment) = self.document.fragments.get(name) else { return Sum::default() };
         let page = if fragment.selection_set.ty.ends_with("Connection") { page } else { 1 };
-        if let Some(points) = self.counted.get(&(name, page)) {
-            return *points;
+        if let Some(sum) = self.counted.get(&(name, page)) {
+            return *sum;
         }
-        let points = self.selections(&fragment.selection_set, page);
-        self.counted.insert((name, page), points);
-        points
+        let sum = self.selections(&fragment.selection_set, page);
+        self.counted.insert((name, page), sum);
+        sum
     }
 
     fn page_size(&mut self, field: &Field) -> u64 {
@@ -273,7 +302,7 @@ mod tests {
     #[test]
     fn a_page_cannot_hide_in_a_variable_a_default_or_a_fragment() {
         let text = "query ($n: Int = 30) { things(first: $n) { nodes { name } } }";
-        assert_eq!(cost_with(text, json!({})), Cost { points: 31, varies: true });
+        assert_eq!(cost_with(text, json!({})), Cost { points: 31, fields: 61, varies: true });
         assert_eq!(cost_with(text, json!({ "n": 7 })).points, 8);
         assert_eq!(cost_with(text, json!({ "n": null })).points, 21);
         let omitted = "query ($n: Int) { things(first: $n) { nodes { name } } }";
@@ -306,8 +335,25 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_the_last_that_passes() {
-        assert_eq!(check(MAX_POINTS.into()).unwrap(), MAX_POINTS);
-        assert_eq!(check(u64::from(MAX_POINTS) + 1).unwrap_err().code(), Code::QueryTooComplex);
+    fn each_limit_is_the_last_that_passes() {
+        let cost = |points: u64, fields: u64| check(Cost { points, fields, varies: false });
+        assert_eq!(cost(MAX_POINTS.into(), MAX_FIELDS).unwrap(), MAX_POINTS);
+        assert_eq!(cost(u64::from(MAX_POINTS) + 1, 1).unwrap_err().code(), Code::QueryTooComplex);
+        assert_eq!(cost(1, MAX_FIELDS + 1).unwrap_err().code(), Code::QueryTooComplex);
+    }
+
+    #[test]
+    fn scalars_cost_no_points_and_are_counted_all_the_same() {
+        let many = format!("{{ things(first: 100) {{ nodes {{ {} }} }} }}", "name ".repeat(500));
+        let cost = cost_with(&many, json!({}));
+        assert_eq!((cost.points, cost.fields), (101, 1 + 100 * 501));
+        assert!(check(cost).is_err());
+    }
+
+    #[test]
+    fn mutations_cannot_hide_in_a_fragment() {
+        let hidden = "mutation { ...M } fragment M on Mutation { a: make { name } b: make { name } }";
+        assert_eq!(points(hidden), 22);
+        assert_eq!(points("mutation { ... { a: make { name } } }"), 11);
     }
 }

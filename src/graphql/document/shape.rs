@@ -45,8 +45,8 @@ impl Shape {
     }
 }
 
-/// Refuses a document with more of anything than is allowed.
-pub fn check(document: &Document) -> Result<(), Refusal> {
+/// How many selections the operations have together, fragments spread; or why that is too many of something.
+pub fn check(document: &Document) -> Result<u64, Refusal> {
     let mut fragments = HashMap::new();
     let mut text = Written::default();
     for definition in &document.definitions {
@@ -81,7 +81,7 @@ pub fn check(document: &Document) -> Result<(), Refusal> {
         at_most("too large: root fields", shape.roots, MAX_ROOTS)?;
         at_most("too large: selections", total, MAX_SELECTIONS)?;
     }
-    Ok(())
+    Ok(total)
 }
 
 fn at_most(what: &str, is: u64, most: u64) -> Result<(), Refusal> {
