@@ -181,9 +181,6 @@ pub fn finish(response: &mut Response, request_id: &str) {
                 extensions.set("code", Code::BadUserInput.text());
                 error.message = format!("This is not a valid {name}.");
             }
-            (false, None) if error.message.starts_with("Introspection") => {
-                extensions.set("code", Code::GraphqlValidationFailed.text());
-            }
             (false, None) => {
                 tracing::error!(message = %error.message, "the engine reports an error without a code");
                 extensions.set("code", Code::Internal.text());
@@ -216,4 +213,18 @@ pub fn refuse(code: Code, message: impl Into<String>) -> Response {
     let mut error = ServerError::new(message, None);
     error.extensions = Some(extensions);
     Response::from_errors(vec![error])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented() {
+        let documented = include_str!("../../docs/errors.md");
+        for code in Code::ALL {
+            assert!(documented.contains(&format!("| `{}` |", code.text())), "{code:?}");
+        }
+        assert_eq!(documented.lines().filter(|line| line.starts_with("| `")).count(), Code::ALL.len());
+    }
 }

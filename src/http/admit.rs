@@ -24,11 +24,11 @@ const AT_A_TIME: usize = 256;
 /// How long a request waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 /// Bytes of a request's body.
-const MAX_BODY: usize = 256 * 1024;
+pub const MAX_BODY: usize = 256 * 1024;
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(30);
 /// How long a request may take until its response begins: a little more than the operation's own deadline.
-const REQUEST: Duration = Duration::from_secs(35);
+const REQUEST: Duration = Duration::from_secs(15);
 
 /// Lets in as many requests as can be answered well, and refuses the others at once.
 pub struct Gate {

@@ -9,15 +9,13 @@ use axum::response::Response;
 
 use async_graphql::parser::types::OperationType;
 
+use super::admit::MAX_BODY;
 use super::reply::{self, Media};
 use super::{Compressible, Server, origin, sse, websocket};
 use crate::access::actor::RequestInfo;
 use crate::graphql::document::Refusal as Refused;
 use crate::graphql::error::Code;
 use crate::graphql::request::{Malformed, Request as Asked};
-
-/// Bytes of a request's body.
-const MAX_BODY: usize = 256 * 1024;
 
 /// Why a request is not a GraphQL request.
 struct Refusal {
@@ -137,7 +135,7 @@ async fn decode(server: &Server, parts: &Parts, body: Body) -> Result<Asked, Ref
     match parts.method {
         Method::POST => {
             if !is_json(&parts.headers) {
-                let message = "Send the request as application/json, not compressed.";
+                let message = "Send the request as application/json.";
                 return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
             }
             let bytes = to_bytes(body, MAX_BODY)
@@ -174,10 +172,7 @@ fn is_json(headers: &HeaderMap) -> bool {
         }
         _ => true,
     });
-    let is_plain = headers
-        .get(header::CONTENT_ENCODING)
-        .is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    is_json && is_utf8 && is_plain
+    is_json && is_utf8
 }
 
 pub fn is_upgrade(headers: &HeaderMap) -> bool {
