@@ -4,15 +4,17 @@
 //! setting that row-level security reads, so a connection never keeps a tenant.
 
 pub mod connect;
+mod session;
 pub mod tx;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
 use crate::error::Result;
 use crate::id::{UserId, WorkspaceId};
+use session::Session;
 use tx::Tx;
 
 /// The two databases that Praxis runs on.
@@ -88,25 +90,35 @@ impl Database {
         &self.writer
     }
 
-    /// A transaction that only reads. On SQLite it sees one snapshot.
+    /// Reads of one request. Each statement sees what is committed when it begins.
     pub async fn begin_read(&self, scope: Scope) -> Result<Tx> {
-        let inner = self.reader.begin().await?;
-        Tx::scoped(inner, self.engine, scope, self.statements.clone()).await
+        let session = match self.engine {
+            Engine::Sqlite => Session::Reader(self.reader.clone()),
+            Engine::Postgres => self.begin(scope).await?,
+        };
+        Ok(Tx::new(session, scope, self.statements.clone()))
     }
 
     /// A transaction that writes. SQLite takes the write lock at once, so it cannot fail half-way with "locked".
     pub async fn begin_write(&self, scope: Scope) -> Result<Tx> {
-        let inner = match self.engine {
+        let session = match self.engine {
             Engine::Sqlite => {
                 let options = TransactionOptions {
                     sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                     ..Default::default()
                 };
-                self.writer.begin_with_options(options).await?
+                Session::Writer(self.writer.begin_with_options(options).await?)
             }
-            Engine::Postgres => self.writer.begin().await?,
+            Engine::Postgres => self.begin(scope).await?,
         };
-        Tx::scoped(inner, self.engine, scope, self.statements.clone()).await
+        Ok(Tx::new(session, scope, self.statements.clone()))
+    }
+
+    async fn begin(&self, scope: Scope) -> Result<Session> {
+        if scope != Scope::default() {
+            self.statements.overhead.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Session::begin(self.writer.get_postgres_connection_pool(), scope).await?)
     }
 
     /// How the connections are used at the moment.

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction,
-    DbBackend, DbErr, EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult,
-    Statement, Value,
+    ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, DbErr,
+    EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult, Statement, Value,
 };
 
+use super::session::Session;
 use super::{Engine, Scope, Statements};
 use crate::error::{Error, Result};
 use crate::id::WorkspaceId;
@@ -23,7 +23,7 @@ const PARAMETERS: usize = 32_000;
 /// It remembers a failed statement: PostgreSQL answers the `COMMIT` of an aborted transaction with
 /// success although everything is rolled back, so [`Tx::commit`] refuses instead.
 pub struct Tx {
-    inner: DatabaseTransaction,
+    inner: Session,
     engine: Engine,
     scope: Scope,
     failed: AtomicBool,
@@ -31,20 +31,13 @@ pub struct Tx {
 }
 
 impl Tx {
-    pub(super) async fn scoped(
-        inner: DatabaseTransaction,
-        engine: Engine,
-        scope: Scope,
-        statements: Arc<Statements>,
-    ) -> Result<Self> {
-        let tx = Self { inner, engine, scope, failed: AtomicBool::new(false), statements };
-        tx.set_scope(scope).await?;
-        Ok(tx)
+    pub(super) fn new(inner: Session, scope: Scope, statements: Arc<Statements>) -> Self {
+        Self { engine: inner.engine(), inner, scope, failed: AtomicBool::new(false), statements }
     }
 
-    /// Tells row-level security whose rows are meant, until the transaction ends.
+    /// Tells row-level security whose rows are meant from here on, until the transaction ends.
     ///
-    /// The journal's group commit switches the workspace inside one transaction; nothing else does.
+    /// A transaction begins with its scope; the journal switches the workspace inside of one, nothing else does.
     pub(crate) async fn set_scope(&self, scope: Scope) -> Result<()> {
         if self.engine == Engine::Sqlite {
             return Ok(());
@@ -63,7 +56,7 @@ impl Tx {
             ),
         };
         self.statements.overhead.fetch_add(1, Ordering::Relaxed);
-        self.inner.execute_raw(statement).await?;
+        self.inner.execute(statement).await?;
         Ok(())
     }
 
@@ -205,13 +198,13 @@ macro_rules! connection {
         impl ConnectionTrait for $type {
             fn get_database_backend(&self) -> DbBackend {
                 let $self = self;
-                $tx.inner.get_database_backend()
+                $tx.inner.backend()
             }
 
             async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
                 let $self = self;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.sent($tx.inner.execute_raw(statement).await)
+                $tx.sent($tx.inner.execute(statement).await)
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -223,13 +216,13 @@ macro_rules! connection {
             async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
                 let $self = self;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.sent($tx.inner.query_one_raw(statement).await)
+                $tx.sent($tx.inner.query_one(statement).await)
             }
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
                 let $self = self;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.sent($tx.inner.query_all_raw(statement).await)
+                $tx.sent($tx.inner.query_all(statement).await)
             }
         }
     };

@@ -70,6 +70,11 @@ impl Call {
         })
     }
 
+    /// The same operation from the start: nothing read, nothing seen.
+    pub(super) fn again(&self) -> Arc<Self> {
+        Self::new(self.app.clone(), self.identity(), self.request.clone())
+    }
+
     /// A stream that goes on after this cursor, whatever its document says.
     pub fn resuming(
         app: Arc<App>,

@@ -16,6 +16,7 @@ mod live;
 mod location;
 mod member;
 mod patient;
+mod projection;
 mod reminder;
 mod roles;
 mod room;
