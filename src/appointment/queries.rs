@@ -158,9 +158,9 @@ async fn first_of_each(
 ) -> Result<Vec<(PatientId, ModelEx)>> {
     let order = if first.descending { Order::Desc } else { Order::Asc };
     let (ranked, rank, of) = (Alias::new("ranked"), Alias::new("rank_in_chart"), Alias::new("of_patient"));
-    let window = WindowStatement::partition_by(Column::PatientId)
-        .order_by(Column::StartsAt, order.clone())
-        .order_by(Column::Id, order)
+    let window = WindowStatement::partition_by(Column::PatientId.as_column_ref())
+        .order_by(Column::StartsAt.as_column_ref(), order.clone())
+        .order_by(Column::Id.as_column_ref(), order)
         .to_owned();
     let select = actor.find::<Entity>().filter(Column::PatientId.is_in(patients));
     let mut inner = project::query(&SHAPE, &first.chosen, select).into_query();
