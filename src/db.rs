@@ -7,10 +7,12 @@ pub mod connect;
 mod session;
 pub mod tx;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    DatabaseConnection, DbBackend, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
 
 use crate::error::Result;
 use crate::id::{UserId, WorkspaceId};
@@ -49,6 +51,27 @@ pub struct Statements {
     pub work: AtomicU64,
     /// Tenant settings and journal statements.
     pub overhead: AtomicU64,
+    /// The reading ones, while somebody wants to look at their plans.
+    kept: OnceLock<Mutex<Vec<Statement>>>,
+}
+
+impl Statements {
+    /// Keeps the statements that read, from here on and for good: for tests.
+    pub fn keep(&self) {
+        let _ = self.kept.set(Mutex::default());
+    }
+
+    /// The statements kept since the last time.
+    pub fn take_kept(&self) -> Vec<Statement> {
+        let kept = self.kept.get().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+        kept.map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
+    }
+
+    fn reads(&self, statement: &Statement) {
+        if let Some(kept) = self.kept.get() {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(statement.clone());
+        }
+    }
 }
 
 /// One pool of connections: what is measured.

@@ -216,12 +216,14 @@ macro_rules! connection {
             async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
                 let $self = self;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
+                $tx.statements.reads(&statement);
                 $tx.sent($tx.inner.query_one(statement).await)
             }
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
                 let $self = self;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
+                $tx.statements.reads(&statement);
                 $tx.sent($tx.inner.query_all(statement).await)
             }
         }

@@ -13,6 +13,7 @@ pub mod trusted;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use apollo_compiler::executable::Operation;
@@ -37,6 +38,8 @@ use trusted::{Mode, TrustedDocuments};
 const REMEMBERED_BYTES: u64 = 64 << 20;
 /// What a selection takes in the two forms that are kept, with room to spare.
 const SELECTION_BYTES: u64 = 500;
+/// Plans made so far.
+static PLANS: AtomicU64 = AtomicU64::new(0);
 /// Fragments can spread each other this deep: there is no room in a document for more.
 pub const MAX_CHAIN: usize = 300;
 
@@ -93,6 +96,13 @@ impl Prepared {
         request
     }
 
+    /// What it selects of the objects of its root fields.
+    pub fn selected(&self) -> Selected {
+        let used = self.plan.below.iter().map(|name| self.variables.get(name.as_str()));
+        let variables = used.collect::<Vec<_>>();
+        Selected { plan: self.plan.number, variables: format!("{variables:?}") }
+    }
+
     /// Whether the field guard would have nothing to refuse, for who is granted these permissions.
     pub fn needs_no_guard(&self, granted: impl Fn(Permission) -> bool) -> bool {
         self.kind == OperationType::Query && self.plan.asked.iter().all(|permission| granted(*permission))
@@ -127,6 +137,17 @@ struct Plan {
     cost: Option<Cost>,
     /// The permissions that its fields ask for.
     asked: Vec<Permission>,
+    /// Tells it from all others.
+    number: u64,
+    /// The variables that are used below its root fields.
+    below: Vec<String>,
+}
+
+/// What an operation selects of the objects of its root fields: the same selection with the same variables.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Selected {
+    plan: u64,
+    variables: String,
 }
 
 impl Documents {
@@ -264,6 +285,8 @@ fn plan(schema: &Schema, document: &Valid<ExecutableDocument>, operation: &Node<
         },
         cost: (!cost.varies).then_some(cost),
         asked: asked::permissions(schema, document, operation),
+        number: PLANS.fetch_add(1, Ordering::Relaxed),
+        below: asked::variables_below(document, operation),
     }
 }
 

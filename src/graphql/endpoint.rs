@@ -132,7 +132,8 @@ impl Endpoint {
             return futures::stream::once(answer).boxed();
         }
         let request_id = caller.request.id.clone();
-        let call = Call::resuming(self.app.clone(), caller.identity, caller.request, after);
+        let (app, selected) = (self.app.clone(), prepared.selected());
+        let call = Call::resuming(app, caller.identity, caller.request, after, selected);
         let source = self.schema.execute_stream(prepared.request().data(call.clone())).boxed();
         futures::stream::unfold(Some((source, call)), move |state| {
             let request_id = request_id.clone();

@@ -5,7 +5,9 @@ use sea_orm::entity::prelude::*;
 use crate::id::{MembershipId, PatientId, UserId, WorkspaceId};
 
 /// What a member may do in a workspace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, async_graphql::Enum,
+)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum Role {
     /// Runs the practice: everything, including members and settings.

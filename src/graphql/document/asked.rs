@@ -1,8 +1,8 @@
 //! The permissions that an operation asks for: known before it runs, whatever its variables are.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use apollo_compiler::ast::FieldDefinition;
+use apollo_compiler::ast::{DirectiveList, FieldDefinition, Value};
 use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::{ExecutableDocument, Name, Node, Schema};
@@ -16,6 +16,70 @@ pub fn permissions(schema: &Schema, document: &ExecutableDocument, operation: &O
     let mut walk = Walk { schema, document, seen: HashSet::new(), asked: HashSet::new() };
     walk.selections(&operation.selection_set);
     walk.asked.into_iter().collect()
+}
+
+/// The variables that are used below the operation's root fields.
+pub fn variables_below(document: &ExecutableDocument, operation: &Operation) -> Vec<String> {
+    let mut used = Used { document, seen: HashSet::new(), names: BTreeSet::new() };
+    used.roots(&operation.selection_set);
+    used.names.into_iter().map(String::from).collect()
+}
+
+struct Used<'a> {
+    document: &'a ExecutableDocument,
+    seen: HashSet<&'a str>,
+    names: BTreeSet<&'a str>,
+}
+
+impl<'a> Used<'a> {
+    fn roots(&mut self, set: &'a SelectionSet) {
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) => self.selections(&field.selection_set),
+                Selection::InlineFragment(fragment) => self.roots(&fragment.selection_set),
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = self.document.fragments.get(&spread.fragment_name) {
+                        self.roots(&fragment.selection_set);
+                    }
+                }
+            }
+        }
+    }
+
+    fn selections(&mut self, set: &'a SelectionSet) {
+        for selection in &set.selections {
+            self.directives(selection.directives());
+            match selection {
+                Selection::Field(field) => {
+                    field.arguments.iter().for_each(|argument| self.value(&argument.value));
+                    self.selections(&field.selection_set);
+                }
+                Selection::InlineFragment(fragment) => self.selections(&fragment.selection_set),
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = self.document.fragments.get(&spread.fragment_name)
+                        && self.seen.insert(fragment.name.as_str())
+                    {
+                        self.selections(&fragment.selection_set);
+                    }
+                }
+            }
+        }
+    }
+
+    fn directives(&mut self, directives: &'a DirectiveList) {
+        for directive in directives.iter() {
+            directive.arguments.iter().for_each(|argument| self.value(&argument.value));
+        }
+    }
+
+    fn value(&mut self, value: &'a Value) {
+        match value {
+            Value::Variable(name) => drop(self.names.insert(name.as_str())),
+            Value::List(items) => items.iter().for_each(|item| self.value(item)),
+            Value::Object(fields) => fields.iter().for_each(|(_, value)| self.value(value)),
+            _ => {}
+        }
+    }
 }
 
 struct Walk<'a> {
@@ -88,6 +152,17 @@ mod tests {
         let document = ExecutableDocument::parse_and_validate(&schema, text, "document").unwrap();
         let operation = document.operations.iter().next().unwrap();
         permissions(&schema, &document, operation).into_iter().collect()
+    }
+
+    #[test]
+    fn a_variable_of_a_root_field_alone_is_not_used_below_it() {
+        let sdl = "type Query { me(id: ID): Chart } type Chart { me(ids: [ID]): Chart name: String }";
+        let schema = Schema::parse_and_validate(sdl, "schema").unwrap();
+        let text = "query ($a: ID, $b: ID, $c: Boolean!, $d: ID) { me(id: $a) { me(ids: [$b]) { ...N } } } \
+            fragment N on Chart { name @skip(if: $c) me(ids: [$d]) { name } }";
+        let document = ExecutableDocument::parse_and_validate(&schema, text, "document").unwrap();
+        let operation = document.operations.iter().next().unwrap();
+        assert_eq!(variables_below(&document, operation), ["b", "c", "d"]);
     }
 
     #[test]
