@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::TryStreamExt;
+use futures::stream::FuturesUnordered;
 use praxis::clock::Clock;
 use praxis::id::{PatientId, TypedId};
 use serde::Serialize;
@@ -112,13 +114,15 @@ pub fn first_free_day() -> DateTime<Utc> {
 }
 
 /// One system as the driver meets it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Target {
     pub side: Side,
     pub pid: u32,
     pub address: SocketAddr,
     /// Where it says what it has counted.
     pub metrics: Option<SocketAddr>,
+    /// Role and database of its connections to PostgreSQL.
+    pub backends: Option<(String, String)>,
 }
 
 /// How a system is driven.
@@ -136,6 +140,8 @@ pub struct Sample {
     pub per_second: f64,
     /// Processor time of the server, microseconds of each request.
     pub cpu: f64,
+    /// The same of PostgreSQL's processes.
+    pub database: f64,
     /// Milliseconds.
     pub p50: f64,
     pub p99: f64,
@@ -143,24 +149,28 @@ pub struct Sample {
 }
 
 pub async fn drive(
-    target: Target,
+    target: &Target,
     query: Query,
     plan: Plan,
     session: &Session,
     shape: Shape,
 ) -> Outcome<Sample> {
-    let (cpu, statements) = (process::cpu(target.pid)?, statements(target).await?);
+    let before = Spent::by(target).await?;
     let began = Instant::now();
     let until = began + shape.time;
-    let loops = (0..shape.connections).map(|number| {
-        let random = Random::new(shape.seed << 8 | number);
-        let requests = Requests { query, plan, session, random };
-        repeat(target, requests, until)
-    });
-    let mut times: Vec<u32> = futures::future::try_join_all(loops).await?.into_iter().flatten().collect();
+    let mut loops: FuturesUnordered<_> = (0..shape.connections)
+        .map(|number| {
+            let random = Random::new((shape.seed << 8) | number);
+            let requests = Requests { query, plan, session, random };
+            repeat(target, requests, until)
+        })
+        .collect();
+    let mut times = Vec::new();
+    while let Some(more) = loops.try_next().await? {
+        times.extend(more);
+    }
     let elapsed = began.elapsed().as_secs_f64();
-    let cpu = process::cpu(target.pid)? - cpu;
-    let statements = self::statements(target).await? - statements;
+    let after = Spent::by(target).await?;
     times.sort_unstable();
     let requests = times.len().max(1);
     let at =
@@ -169,15 +179,33 @@ pub async fn drive(
     Ok(Sample {
         requests: requests as u64,
         per_second: count / elapsed,
-        cpu: cpu * 1e6 / count,
+        cpu: (after.cpu - before.cpu) * 1e6 / count,
+        database: (after.database - before.database) * 1e6 / count,
         p50: at(50),
         p99: at(99),
-        statements: statements / count,
+        statements: (after.statements - before.statements) / count,
     })
 }
 
+/// What a system has used so far.
+struct Spent {
+    cpu: f64,
+    database: f64,
+    statements: f64,
+}
+
+impl Spent {
+    async fn by(target: &Target) -> Outcome<Self> {
+        let database = match &target.backends {
+            Some((role, database)) => process::backends(role, database)?,
+            None => 0.0,
+        };
+        Ok(Self { cpu: process::cpu(target.pid)?, database, statements: statements(target).await? })
+    }
+}
+
 /// One connection's requests, and how many microseconds each took.
-async fn repeat(target: Target, mut requests: Requests<'_>, until: Instant) -> Outcome<Vec<u32>> {
+async fn repeat(target: &Target, mut requests: Requests<'_>, until: Instant) -> Outcome<Vec<u32>> {
     let mut connection = Connection::open(target.address).await?;
     let mut times = Vec::with_capacity(64 * 1024);
     while Instant::now() < until {
@@ -200,7 +228,7 @@ async fn repeat(target: Target, mut requests: Requests<'_>, until: Instant) -> O
 }
 
 /// Statements that the server has sent so far.
-async fn statements(target: Target) -> Outcome<f64> {
+async fn statements(target: &Target) -> Outcome<f64> {
     let Some(metrics) = target.metrics else { return Ok(0.0) };
     let counted = text(metrics, &get("/metrics")).await?;
     let lines = counted.lines().filter(|line| line.starts_with("db_statements_total{"));
@@ -208,7 +236,7 @@ async fn statements(target: Target) -> Outcome<f64> {
 }
 
 /// Fails unless both systems answer alike.
-pub async fn compare(systems: [Target; 2], query: Query, plan: Plan, session: &Session) -> Outcome<()> {
+pub async fn compare(systems: &[Target; 2], query: Query, plan: Plan, session: &Session) -> Outcome<()> {
     for seed in 0..10 {
         let mut answers = Vec::new();
         for target in systems {

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use tokio::process::Command;
 
 use crate::site::{binaries, results};
+use crate::table::{Goal, HEADING, Line};
 use crate::{Outcome, process, say};
 
 /// What the import stores; bundles hold more, which it reads and counts.
@@ -78,15 +79,15 @@ async fn measure(place: &Path, source: &Path, copied: &Copies) -> Outcome<()> {
     }
     let seconds = began.elapsed().as_secs_f64();
     say(&format!(
-        "{} bundles: {} resources read, {} of them stored, in {seconds:.2} s = {:.0} and {:.0} resources/s; at most {:.0} \
-         MB",
+        "\n{} bundles: {} resources read, {} of them stored, in {seconds:.2} s; {:.0} stored/s; at most {:.0} MB\n\n{HEADING}",
         copied.bundles,
         copied.resources,
         copied.stored,
-        copied.resources as f64 / seconds,
         copied.stored as f64 / seconds,
         peak as f64 / 1e3,
     ));
+    let (values, goal) = (vec![copied.resources as f64 / seconds], Goal::AtLeast(3_000.0));
+    say(&Line { measure: "import, resources read".into(), unit: "/s", values, goal }.text());
     Ok(())
 }
 

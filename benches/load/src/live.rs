@@ -21,6 +21,7 @@ use crate::queries::{Query, Requests, Side};
 use crate::random::Random;
 use crate::run::start_server;
 use crate::site::{Engine, Site, binaries};
+use crate::table::{Goal, HEADING, Line, median};
 use crate::{Outcome, process, say};
 
 const SUBSCRIPTION: &str = "subscription Watch { appointmentEvents { action at cursor appointment { id startsAt endsAt \
@@ -111,15 +112,21 @@ async fn measure(options: &Options, site: &Site, subscribers: usize) -> Outcome<
     let deliveries = (subscribers * options.events) as f64;
     let each = (idle.saturating_sub(before)) as f64 / subscribers as f64;
     say(&format!(
-        "{:<8} {subscribers:>6} subscribers: {each:.1} kB each idle, {:.1} µs CPU per delivery, first {:.1} ms, half \
-         {:.1} ms, last {:.1} ms after the booking was sent; memory {:.0} MB",
+        "\n{}, {subscribers} subscribers: first frame {:.1} ms, half of them {:.1} ms, last {:.1} ms after the booking was \
+         sent; memory {:.0} MB\n\n{HEADING}",
         site.engine.name(),
-        cpu * 1e6 / deliveries,
-        median(&mut first),
-        median(&mut half),
-        median(&mut last),
+        median(&first),
+        median(&half),
+        median(&last),
         process::memory(server.pid, "VmRSS")? as f64 / 1e3,
     ));
+    let cost = cpu * 1e6 / deliveries;
+    for (measure, unit, value, most) in
+        [("memory of an idle subscriber", " kB", each, 10.0), ("CPU of a delivery", " µs", cost, 12.0)]
+    {
+        let goal = Goal::AtMost(most);
+        say(&Line { measure: measure.into(), unit, values: vec![value], goal }.text());
+    }
     readers.iter().for_each(tokio::task::JoinHandle::abort);
     server.stop().await
 }
@@ -195,9 +202,4 @@ fn open_files() -> Outcome<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
     soft.ok_or_else(|| "/proc has another form".into())
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

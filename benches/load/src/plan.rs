@@ -147,7 +147,7 @@ pub fn name(workspace: u64, patient: u64) -> (&'static str, &'static str) {
         "Albrecht", "Bergmann", "Costa", "Dietrich", "Engel", "Fischer", "Graf", "Hartmann", "Ivanov",
         "Jansen", "Kowalski", "Lehmann", "Moreau", "Neumann", "Olsen", "Petrov",
     ];
-    let mut random = Random::new(workspace << 32 | patient);
+    let mut random = Random::new((workspace << 32) | patient);
     (FIRST[pick(random.next(), 16)], LAST[pick(random.next(), 16)])
 }
 
@@ -157,8 +157,9 @@ fn pick(number: u64, of: u64) -> usize {
 
 /// The id of row `number`: ids of one table follow one another in time, as those of a running system do.
 pub fn id<I: TypedId>(number: u64) -> I {
-    let mut random =
-        Random::new(number ^ (I::PREFIX.len() as u64) << 56 ^ u64::from(I::PREFIX.as_bytes()[0]) << 48);
+    // Different for each table, so that no two of them share a value.
+    let table = I::PREFIX.bytes().fold(0, |seed, letter| (seed << 8) | u64::from(letter));
+    let mut random = Random::new(Random::new(table).next() ^ number);
     let mut bytes = [0; 10];
     bytes[..8].copy_from_slice(&random.next().to_be_bytes());
     let millis = u64::try_from(first_day().timestamp_millis()).expect("after 1970") + number;

@@ -68,6 +68,23 @@ pub fn cpu(pid: u32) -> Outcome<f64> {
     Ok((ticks()? + ticks()?) / TICKS)
 }
 
+/// Seconds of processor time so far of the PostgreSQL processes that serve this role in this database. Zero when
+/// the server is on another machine.
+pub fn backends(role: &str, database: &str) -> Outcome<f64> {
+    let title = format!("postgres: {role} {database} ");
+    let mut seconds = 0.0;
+    for entry in std::fs::read_dir("/proc")? {
+        let folder = entry?.path();
+        let pid = folder.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+        // A process may end while it is looked at.
+        let command = std::fs::read(folder.join("cmdline")).unwrap_or_default();
+        if let Some(pid) = pid.filter(|_| String::from_utf8_lossy(&command).contains(&title)) {
+            seconds += cpu(pid).unwrap_or(0.0);
+        }
+    }
+    Ok(seconds)
+}
+
 /// A line of `/proc/PID/status`, such as `VmRSS`, in kilobytes.
 pub fn memory(pid: u32, line: &str) -> Outcome<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;

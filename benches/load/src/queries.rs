@@ -195,7 +195,7 @@ impl Requests<'_> {
         let practitioner = plan::doctor_id(workspace, doctor);
         let (service, location) = (plan::service(workspace, 0), plan::location(workspace, 0));
         // Far from the generator's own ids.
-        let id: AppointmentId = plan::id(1 << 40 | turn * WORKSPACES + workspace);
+        let id: AppointmentId = plan::id((1 << 40) + turn * WORKSPACES + workspace);
         let path = format!(
             "/q4?workspace={}&id={id}&practitioner={practitioner}&patient={patient}&service={service}\
              &location={location}&from={}&to={}",

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use crate::drive::{Sample, Session, Shape, Target, compare, drive};
 use crate::process::{self, Process};
 use crate::queries::{ALL, Query, Side};
-use crate::site::{Data, Engine, Site, binaries, results};
+use crate::site::{Data, Engine, ROLE, Site, binaries, results};
 use crate::{Outcome, say, table};
 
 #[derive(Args, Clone, Debug)]
@@ -90,9 +90,22 @@ async fn measure(options: &Options, data: &Data, site: &Site) -> Outcome<Report>
 
     let limit = start_limit(site, data).await?;
     let systems = [
-        Target { side: Side::Praxis, pid: server.pid, address: server.address, metrics: Some(metrics) },
-        Target { side: Side::Limit, pid: limit.pid, address: limit.address, metrics: None },
+        Target {
+            side: Side::Praxis,
+            pid: server.pid,
+            address: server.address,
+            metrics: Some(metrics),
+            backends: site.backends(ROLE),
+        },
+        Target {
+            side: Side::Limit,
+            pid: limit.pid,
+            address: limit.address,
+            metrics: None,
+            backends: site.backends(site.owner()),
+        },
     ];
+    let systems = &systems;
     let mut session = Session::start(site, server.address).await?;
     let only = if options.only.is_empty() { ALL.to_vec() } else { options.only.clone() };
     let mut queries = Vec::new();
@@ -125,7 +138,7 @@ async fn rounds(
     options: &Options,
     site: &Site,
     session: &Session,
-    systems: [Target; 2],
+    systems: &[Target; 2],
     query: Query,
 ) -> Outcome<Measured> {
     let time = Duration::from_secs_f64(options.seconds);
@@ -145,7 +158,7 @@ async fn rounds(
             let order = if seed % 2 == 0 { [0, 1] } else { [1, 0] };
             for at in order {
                 if let (Some(target), Some(sample)) = (systems.get(at), pair.get_mut(at)) {
-                    *sample = drive(*target, query, site.plan, session, shape).await?;
+                    *sample = drive(target, query, site.plan, session, shape).await?;
                 }
             }
             samples.push(pair);

@@ -109,6 +109,17 @@ impl Site {
         }
     }
 
+    /// The superuser's name on PostgreSQL.
+    pub fn owner(&self) -> &str {
+        let account = self.admin.as_deref().and_then(|url| url.split_once("://")?.1.split_once('@'));
+        account.and_then(|(account, _)| account.split(':').next()).unwrap_or_default()
+    }
+
+    /// How PostgreSQL calls the processes that serve this role here.
+    pub fn backends(&self, role: &str) -> Option<(String, String)> {
+        (self.engine == Engine::Postgres).then(|| (role.to_owned(), self.database.clone()))
+    }
+
     /// What the server is told. All limits of the number of requests are as high as they go, none is off.
     pub fn environment(&self, listen: SocketAddr, admin: SocketAddr) -> Outcome<Vec<(String, String)>> {
         let most = u32::MAX.to_string();

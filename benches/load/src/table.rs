@@ -7,12 +7,17 @@ use crate::say;
 use crate::site::Engine;
 
 /// A measure beside its goal.
-struct Line {
-    measure: String,
-    unit: &'static str,
-    values: Vec<f64>,
-    /// At most this.
-    goal: f64,
+pub struct Line {
+    pub measure: String,
+    pub unit: &'static str,
+    pub values: Vec<f64>,
+    pub goal: Goal,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 pub fn print(report: &Report) {
@@ -25,11 +30,13 @@ pub fn print(report: &Report) {
         report.loaded_memory as f64 / 1e3,
         report.binary
     ));
-    say("| measure | median (range) | goal | |\n|---|---|---|---|");
+    say(HEADING);
     for line in lines(report) {
         say(&line.text());
     }
 }
+
+pub const HEADING: &str = "| measure | median (range) | goal | |\n|---|---|---|---|";
 
 /// Both systems in one line each.
 pub fn summary(engine: Engine, measured: &Measured) -> String {
@@ -41,12 +48,13 @@ pub fn summary(engine: Engine, measured: &Measured) -> String {
         let crowded = |figure| of(&measured.crowded, figure);
         let alone = |figure| of(&measured.alone, figure);
         text += &format!(
-            "{:<8} {:<11} {system:<6} {:>7.0} req/s  {:>6.0} µs CPU  p50 {:>6.2} p99 {:>6.2} ms  alone: {:>6.0} µs CPU p50 \
+            "{:<8} {:<11} {system:<6} {:>7.0} req/s  {:>6.0} µs CPU + {:>4.0} of PostgreSQL  p50 {:>6.2} p99 {:>6.2} ms  alone: {:>6.0} µs CPU p50 \
              {:>5.2} ms  {:.1} statements\n",
             engine.name(),
             measured.query.name(),
             crowded(|it| it.per_second),
             crowded(|it| it.cpu),
+            crowded(|it| it.database),
             crowded(|it| it.p50),
             crowded(|it| it.p99),
             alone(|it| it.cpu),
@@ -112,24 +120,23 @@ fn ratios(samples: &[[Sample; 2]], figure: fn(&Sample) -> f64) -> Vec<f64> {
 }
 
 impl Line {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let value = median(&self.values);
         let (low, high) =
             self.values.iter().fold((f64::MAX, f64::MIN), |(low, high), it| (low.min(*it), high.max(*it)));
-        let verdict = match value <= self.goal {
-            true => "reached".to_owned(),
-            false => format!("short by {:.2}{}", value - self.goal, self.unit),
+        let (sign, goal, short) = match self.goal {
+            Goal::AtMost(goal) => ('≤', goal, value - goal),
+            Goal::AtLeast(goal) => ('≥', goal, goal - value),
         };
-        format!(
-            "| {} | {value:.2}{unit} ({low:.2}–{high:.2}) | ≤ {}{unit} | {verdict} |",
-            self.measure,
-            self.goal,
-            unit = self.unit
-        )
+        let unit = self.unit;
+        // Nothing measured is nothing reached.
+        let verdict = if short <= 0.0 { "reached".to_owned() } else { format!("short by {short:.2}{unit}") };
+        let measure = &self.measure;
+        format!("| {measure} | {value:.2}{unit} ({low:.2}–{high:.2}) | {sign} {goal}{unit} | {verdict} |")
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
@@ -141,8 +148,12 @@ mod tests {
 
     #[test]
     fn a_median_is_reached_up_to_its_goal_and_short_beyond_it() {
-        let line =
-            |values: &[f64]| Line { measure: "x".into(), unit: "×", values: values.into(), goal: 2.0 };
+        let line = |values: &[f64]| Line {
+            measure: "x".into(),
+            unit: "×",
+            values: values.into(),
+            goal: Goal::AtMost(2.0),
+        };
         assert_eq!(line(&[9.0, 1.0, 2.0]).text(), "| x | 2.00× (1.00–9.00) | ≤ 2× | reached |");
         assert!(line(&[2.5, 2.5, 1.0]).text().ends_with("short by 0.50× |"));
     }
