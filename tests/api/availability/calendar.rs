@@ -168,3 +168,35 @@ on_both_engines! {
         assert_eq!(answer.data["bookAppointment"]["__typename"], "AppointmentBooked");
     }
 }
+
+on_both_engines! {
+    async fn a_week_of_thirty_practitioners_is_one_query(on: On) {
+        let clinic = Clinic::new(on).await;
+        let mut everybody = Vec::new();
+        for number in 0..30 {
+            let who = clinic.app.member(clinic.owner.workspace(), Role::Doctor).await;
+            let hours = json!({ "weekday": "TUESDAY" });
+            clinic.hours(&who, "09:00", "17:00", hours).await;
+            if number < 3 {
+                let patient = clinic.app.patient(&clinic.owner, "Pat", &format!("Ient{number}")).await;
+                let input = json!({ "patientId": patient.to_string(), "practitionerId": who.membership().to_string(),
+                    "startsAt": "2026-06-02T10:00:00Z", "endsAt": "2026-06-02T10:30:00Z" });
+                clinic.booked(input).await;
+            }
+            everybody.push(who.membership().to_string());
+        }
+        // Whoever is named counts, and whoever is not.
+        let week = json!({ "from": "2026-06-01T00:00:00Z", "to": "2026-06-08T00:00:00Z" });
+        let mut named = week.clone();
+        named["who"] = json!(everybody);
+        for (variables, count) in [(named, 30), (week, 33)] {
+            let answer = clinic.desk.run(CALENDAR, variables).await;
+            assert!(answer.errors.is_empty(), "{:?}", answer.errors);
+            let calendars = answer.data["calendar"]["practitioners"].as_array().unwrap();
+            assert_eq!(calendars.len(), count);
+            let booked = calendars.iter().map(|own| own["appointments"].as_array().unwrap().len()).sum::<usize>();
+            assert_eq!(booked, 3);
+            assert!(answer.statements <= 10, "{}", answer.statements);
+        }
+    }
+}
