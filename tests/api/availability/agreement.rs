@@ -278,7 +278,7 @@ impl Houses {
     async fn listed(&self, start: DateTime<Utc>, changes: Json) -> Vec<(DateTime<Utc>, Json)> {
         let mut input = json!({ "serviceId": self.service, "practitionerIds": [self.clinic.doctor.membership().to_string()],
             "patientId": self.clinic.bob.to_string(), "from": start, "to": start + Duration::days(1), "stepMinutes": 60,
-            "limit": 500 });
+            "limit": 100 });
         for (field, value) in changes.as_object().unwrap() {
             input[field] = value.clone();
         }

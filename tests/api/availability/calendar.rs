@@ -200,3 +200,39 @@ on_both_engines! {
         }
     }
 }
+
+on_both_engines! {
+    /// B33: October of 2026 lies in six weeks of a grid, and its 25th has 25 hours in Berlin.
+    async fn a_month_in_six_weeks_with_a_day_of_25_hours_shows_every_occurrence(on: On) {
+        let clinic = Clinic::new(on).await;
+        clinic.hours(&clinic.doctor, "00:00", "24:00", json!({ "timezone": "Europe/Berlin" })).await;
+        let series = json!({ "patientId": clinic.ada.to_string(), "practitionerId": clinic.doctor.membership().to_string(),
+            "startsAtLocal": "2026-09-28T09:00", "durationMinutes": 30, "rule": "FREQ=DAILY;COUNT=42", "onConflict": "FAIL_ALL" });
+        clinic.desk.ok(crate::series::BOOK, json!({ "input": series })).await;
+        // From midnight to midnight on the wall: an hour more than 42 days of 24 hours, of which the last is the next grid's.
+        let grid = json!({ "from": "2026-09-27T22:00:00Z", "to": "2026-11-08T22:00:00Z" });
+        let calendar = clinic.desk.ok(CALENDAR, grid).await["calendar"].clone();
+        let own = of(&calendar, &clinic.doctor);
+        let starts: Vec<&str> =
+            own["appointments"].as_array().unwrap().iter().map(|one| one["startsAt"].as_str().unwrap()).collect();
+        assert_eq!(starts.len(), 42);
+        assert_eq!((starts[26], starts[27]), ("2026-10-24T07:00:00+00:00", "2026-10-25T08:00:00+00:00"));
+        assert_eq!((&own["workingMinutes"], &own["bookedMinutes"]), (&json!(42 * 1_440), &json!(42 * 30)));
+    }
+}
+
+on_both_engines! {
+    /// B11.
+    async fn a_day_that_is_full_is_not_listed_and_the_next_one_is(on: On) {
+        let clinic = Clinic::new(on).await;
+        clinic.hours(&clinic.doctor, "09:00", "11:00", json!({})).await;
+        let service = clinic.service(json!({ "dailyLimit": 2 })).await;
+        let days = json!({ "serviceId": service, "to": "2026-06-04T00:00:00Z" });
+        assert_eq!(clinic.starts(days.clone()).await.len(), 8);
+        clinic.booked(clinic.booking(&service, "2026-06-02T09:00:00Z")).await;
+        assert_eq!(clinic.starts(days.clone()).await.len(), 7);
+        clinic.booked(clinic.booking(&service, "2026-06-02T10:00:00Z")).await;
+        let left = clinic.starts(days).await;
+        assert!(left.len() == 4 && left.iter().all(|start| start.starts_with("03")), "{left:?}");
+    }
+}

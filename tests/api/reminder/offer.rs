@@ -6,7 +6,6 @@ use praxis::appointment::sweep::sweep;
 use serde_json::{Value as Json, json};
 
 use super::{Practice, tick};
-use crate::support::database::On;
 use crate::support::on_both_engines;
 use crate::support::smtp::{Sink, Treatment};
 
