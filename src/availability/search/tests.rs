@@ -307,6 +307,9 @@ fn equipment_that_is_taken_leaves_no_time() {
     assert_eq!(found(&setting, &wish()), pairs(&[("09:00", 0), ("11:00", 0)]));
 }
 
+/// A room: its place, and when it is taken.
+type Taken = (Option<u128>, Vec<(i64, i64)>);
+
 /// Places, rooms and equipment of a random day: minutes of the second of June, in UTC.
 #[derive(Clone, Debug)]
 struct Houses {
@@ -317,7 +320,7 @@ struct Houses {
     busy: Vec<(i64, i64)>,
     equipment: Vec<(i64, i64)>,
     /// Each with its place and what is taken of it.
-    rooms: Option<Vec<(Option<u128>, Vec<(i64, i64)>)>>,
+    rooms: Option<Vec<Taken>>,
     asked: Vec<u128>,
     shape: (i32, i32, i32),
 }
@@ -386,7 +389,7 @@ impl Houses {
             until: None,
             location: place.map(house),
         };
-        let room = |(number, (place, busy)): (usize, &(Option<u128>, Vec<(i64, i64)>))| Room {
+        let room = |(number, (place, busy)): (usize, &Taken)| Room {
             id: RoomId(Uuid::from_u128(number as u128)),
             location: place.map(house),
             busy: merged(self.spans(busy)),
