@@ -76,8 +76,7 @@ async fn measure(on: On) {
             statements = answer.statements + answer.overhead;
         }
         println!("  {name:<20} {} ({listed} times, {statements} statements)", quantiles(times));
-        let input: AvailableSlotsInput =
-            InputType::parse(Value::from_json(input).ok()).ok().expect("an input");
+        let input: AvailableSlotsInput = InputType::parse(Value::from_json(input).ok()).expect("an input");
         println!("    the search in it   {}", search(&app, &owner, &input).await);
     }
 }

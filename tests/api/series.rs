@@ -427,11 +427,9 @@ on_both_engines! {
         assert_eq!(found[0]["endsAt"], "2026-06-09T14:30:00+00:00");
         assert_eq!(found[0]["options"], json!([{ "practitioner": { "id": practice.doctor.membership().to_string() } }]));
         // Each of them is meant: on another day as well.
-        let mut version = 1;
-        for start in [starts[0], starts[9]] {
+        for (version, start) in [(1, starts[0]), (2, starts[9])] {
             let moved = practice.move_to(&ids[1], version, start, "THIS_AND_FOLLOWING").await;
             assert_eq!(moved["__typename"], "AppointmentRescheduled", "{start}: {moved}");
-            version += 1;
         }
     }
 }
