@@ -28,6 +28,7 @@ pub struct Query(
     crate::room::graphql::RoomQuery,
     crate::equipment::graphql::EquipmentQuery,
     crate::appointment::graphql::roots::AppointmentQuery,
+    crate::appointment::hold::graphql::HoldQuery,
     crate::appointment::waitlist::graphql::WaitlistQuery,
     crate::patient::graphql::roots::PatientQuery,
     crate::reminder::graphql::ReminderQuery,

@@ -15,6 +15,7 @@ use super::input::AppointmentFilter;
 use super::occupy::{Claim, Span};
 use super::{event, group, occupancy};
 use crate::access::actor::Actor;
+use crate::availability::spans;
 use crate::error::Result;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::Call;
@@ -277,6 +278,19 @@ impl Busy {
             busy.sessions = sessions.into_iter().map(|session| (session.id, session)).collect();
         }
         Ok(busy)
+    }
+
+    /// When each resource is taken, apart from what is excepted.
+    pub fn times(&self, except: impl Fn(&occupancy::Model) -> bool) -> HashMap<uuid::Uuid, Vec<spans::Span>> {
+        let mut times: HashMap<uuid::Uuid, Vec<spans::Span>> = HashMap::new();
+        for row in self.rows.iter().filter(|row| !except(row)) {
+            let span = spans::Span::between(row.starts_at, row.ends_at);
+            times.entry(row.resource_id).or_default().push(span);
+        }
+        for taken in times.values_mut() {
+            *taken = spans::merged(std::mem::take(taken));
+        }
+        times
     }
 
     /// What the claim would meet, apart from what is excepted.

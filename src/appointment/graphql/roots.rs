@@ -14,10 +14,12 @@ use crate::appointment::input::{
 };
 use crate::appointment::occupy::Claim;
 use crate::appointment::queries::{self, First, FirstOfPatient, Wanted};
-use crate::appointment::series::edit::{self, Moved};
+use crate::appointment::series::edit::{self, InTheWay, Moved};
 use crate::appointment::series::input::SeriesScope;
+use crate::appointment::series::instead::Times;
 use crate::appointment::{book, commands, occupancy, status};
 use crate::availability::conflicts::Instead;
+use crate::availability::graphql::AvailableSlots;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
@@ -285,9 +287,10 @@ async fn reschedule_series(
             let moved = AppointmentRescheduled { appointment, others };
             Ok(RescheduleAppointmentPayload::Rescheduled(Box::new(moved)))
         }
-        Moved::Taken { rows, full, obstacles } => {
+        Moved::Taken(why) => {
+            let InTheWay { rows, full, obstacles, instead: Times { answer, request } } = *why;
             let conflicts = resource_conflicts(ctx, rows).await?;
-            let alternatives = Vec::new();
+            let alternatives = AvailableSlots::of(answer, &request).slots;
             let conflict = AppointmentConflict { conflicts, session_full: full, obstacles, alternatives };
             Ok(RescheduleAppointmentPayload::Conflict(conflict))
         }
