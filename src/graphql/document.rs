@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use apollo_compiler::executable::Operation;
+use apollo_compiler::executable::{Field, Operation};
 use apollo_compiler::parser::Parser;
 use apollo_compiler::request::{RequestError, coerce_variable_values};
 use apollo_compiler::response::GraphQLError;
@@ -78,6 +78,8 @@ pub struct Prepared {
     pub kind: OperationType,
     /// In points; see [`cost`].
     pub cost: u32,
+    /// The names under which the answer has what introspection says.
+    pub introspection: Vec<String>,
     pub request: async_graphql::Request,
 }
 
@@ -105,6 +107,7 @@ struct Document {
 struct Plan {
     document: EngineDocument,
     kind: OperationType,
+    introspection: Vec<String>,
     /// Known beforehand, unless it depends on variables.
     cost: Option<Cost>,
 }
@@ -149,7 +152,7 @@ impl Documents {
         let mut prepared =
             async_graphql::Request::new(String::new()).variables(engine::variables(&variables));
         prepared.set_parsed_query(plan.document.clone());
-        Ok(Prepared { kind: plan.kind, cost, request: prepared })
+        Ok(Prepared { kind: plan.kind, cost, introspection: plan.introspection.clone(), request: prepared })
     }
 
     fn find(&self, request: &Request) -> Result<Arc<Document>, Refusal> {
@@ -223,17 +226,21 @@ impl Documents {
         document: &Valid<ExecutableDocument>,
         operation: &Node<Operation>,
     ) -> Result<(), Refusal> {
-        if !self.0.introspection
-            && operation
-                .root_fields(document)
-                .any(|field| matches!(field.name.as_str(), "__schema" | "__type"))
-        {
+        if !self.0.introspection && introspection(document, operation).next().is_some() {
             return Err(Refusal::new(Code::GraphqlValidationFailed, "Introspection is switched off."));
         }
         apollo_compiler::introspection::check_max_depth(document, operation).map_err(|error| {
             Refusal::located(Code::QueryTooComplex, error.to_graphql_error(&document.sources))
         })
     }
+}
+
+/// The fields of an operation that ask for the schema.
+fn introspection<'a>(
+    document: &'a ExecutableDocument,
+    operation: &'a Operation,
+) -> impl Iterator<Item = &'a Node<Field>> {
+    operation.root_fields(document).filter(|field| matches!(field.name.as_str(), "__schema" | "__type"))
 }
 
 fn plan(document: &Valid<ExecutableDocument>, operation: &Node<Operation>) -> Plan {
@@ -246,6 +253,9 @@ fn plan(document: &Valid<ExecutableDocument>, operation: &Node<Operation>) -> Pl
             Kind::Mutation => OperationType::Mutation,
             Kind::Subscription => OperationType::Subscription,
         },
+        introspection: introspection(document, operation)
+            .map(|field| field.response_key().to_string())
+            .collect(),
         cost: (!cost.varies).then_some(cost),
     }
 }
