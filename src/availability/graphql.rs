@@ -48,7 +48,7 @@ pub struct AvailableSlot {
     /// The day in the practice's zone, for grouping.
     pub date: NaiveDate,
     /// With whom, where and in which room: one entry for each practitioner and place. With `anyPractitioner` one.
-    #[graphql(directive = list_size::apply(3))]
+    #[graphql(directive = list_size::apply(1))]
     pub options: Vec<SlotOption>,
 }
 

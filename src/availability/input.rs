@@ -40,7 +40,7 @@ pub struct AvailableSlotsInput {
     /// Starts are multiples of so many minutes after midnight on the practitioner's wall clock: 5 to 240.
     #[graphql(default = 15)]
     pub step_minutes: i32,
-    /// At most so many times: 1 to 500. With 1, the next free time.
+    /// At most so many times: 1 to 300. With 1, the next free time.
     #[graphql(default_with = "DEFAULT_LIMIT")]
     pub limit: i32,
     /// One practitioner for each time is enough: faster, when it does not matter who it is.

@@ -229,7 +229,7 @@ on_both_engines! {
             let clinic = Clinic::new(on).await;
             clinic.hours(&clinic.doctor, "00:00", "24:00", json!({ "timezone": zone })).await;
             let service = clinic.service(json!({ "minNoticeMinutes": 90, "maxAdvanceDays": 1 })).await;
-            let input = json!({ "serviceId": service, "from": "2026-06-01T00:00:00Z", "to": "2026-06-06T00:00:00Z", "limit": 500, "stepMinutes": 15 });
+            let input = json!({ "serviceId": service, "from": "2026-06-01T00:00:00Z", "to": "2026-06-06T00:00:00Z", "limit": 280, "stepMinutes": 15 });
             let listed = clinic.starts(input).await;
             // An hour and a half from noon; until the end of tomorrow in the practice's zone, which is Berlin's.
             assert_eq!(listed.first().unwrap(), "01T13:30", "{zone}");
@@ -243,7 +243,7 @@ on_both_engines! {
         for zone in ["Pacific/Kiritimati", "Etc/GMT+12", "Asia/Kathmandu", "Pacific/Auckland"] {
             let clinic = Clinic::new(on).await;
             clinic.hours(&clinic.doctor, "09:00", "17:00", json!({ "timezone": zone })).await;
-            let input = json!({ "from": "2026-06-02T00:00:00Z", "to": "2026-06-09T00:00:00Z", "limit": 500, "durationMinutes": 60, "stepMinutes": 60 });
+            let input = json!({ "from": "2026-06-02T00:00:00Z", "to": "2026-06-09T00:00:00Z", "limit": 280, "durationMinutes": 60, "stepMinutes": 60 });
             assert_eq!(clinic.starts(input).await.len(), 7 * 8, "{zone}");
         }
     }
@@ -401,10 +401,10 @@ on_both_engines! {
         assert_eq!((&page["hasMore"], &page["timezone"]), (&json!(true), &json!("Europe/Berlin")));
         let next = clinic.desk.ok(SLOTS, input(json!({ "from": page["nextFrom"] }))).await["availableSlots"].clone();
         assert_eq!(next["slots"][0]["startsAt"], "2026-06-02T11:00:00+00:00");
-        let all = clinic.desk.run(SLOTS, input(json!({ "limit": 500 }))).await;
+        let all = clinic.desk.run(SLOTS, input(json!({ "limit": 280 }))).await;
         assert_eq!(all.data["availableSlots"]["slots"].as_array().unwrap().len(), 7 * 6);
         assert_eq!((&all.data["availableSlots"]["hasMore"], &all.data["availableSlots"]["nextFrom"]), (&json!(false), &Json::Null));
-        let any = clinic.desk.run(SLOTS, input(json!({ "limit": 500, "anyPractitioner": true }))).await;
+        let any = clinic.desk.run(SLOTS, input(json!({ "limit": 280, "anyPractitioner": true }))).await;
         let options = |slot: &Json| slot["options"].as_array().unwrap().len();
         assert!(any.data["availableSlots"]["slots"].as_array().unwrap().iter().all(|slot| options(slot) == 1));
         assert_eq!(any.data["availableSlots"]["slots"].as_array().unwrap().len(), 7 * 6);
@@ -413,7 +413,7 @@ on_both_engines! {
             let who = clinic.app.member(clinic.owner.workspace(), Role::Doctor).await;
             clinic.hours(&who, "09:00", "12:00", json!({ "weekday": "TUESDAY" })).await;
         }
-        let more = clinic.desk.run(SLOTS, input(json!({ "limit": 500 }))).await;
+        let more = clinic.desk.run(SLOTS, input(json!({ "limit": 280 }))).await;
         assert_eq!(more.data["availableSlots"]["slots"][1]["options"].as_array().unwrap().len(), 9);
         assert_eq!(more.statements, all.statements);
         assert!(all.statements <= 10, "{}", all.statements);
@@ -429,7 +429,7 @@ on_both_engines! {
             (json!({ "to": "2026-06-02T00:00:00Z" }), "to"),
             (json!({ "to": "2026-08-04T00:00:01Z" }), "to"),
             (json!({ "stepMinutes": 4 }), "stepMinutes"),
-            (json!({ "limit": 501 }), "limit"),
+            (json!({ "limit": 301 }), "limit"),
             (json!({ "durationMinutes": 481 }), "durationMinutes"),
             (json!({ "practitionerIds": ["mem_00000000000000000000000000"] }), "practitionerIds"),
             (json!({ "roomIds": ["room_00000000000000000000000000"] }), "roomIds"),

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{StatusCode, header};
 use futures::StreamExt;
 use praxis::http::router;
+use praxis::member::entity::Role;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
@@ -174,7 +175,8 @@ async fn a_stream_ends_without_an_end_when_the_client_is_to_come_back() {
     assert_eq!(expiring.next().await, None);
 
     // Not even what happens at the same time is told any more.
-    let mut busy = Events::open(&app, bearer(&crate::http::token(&owner).await), CHANGES).await;
+    let another = app.member(owner.workspace(), Role::Owner).await;
+    let mut busy = Events::open(&app, bearer(&crate::http::token(&another).await), CHANGES).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     app.app.clock.advance(Duration::from_secs(11 * 60));
     owner.ok(CREATE, json!({ "name": "Late" })).await;

@@ -164,6 +164,6 @@ const DOCUMENTS: [(&str, &str); 24] = [
     (
         "waitlist, feeds, sessions",
         "{ waitlist { nodes { id } } calendarFeeds { nodes { id } } \
-        authSessions { nodes { id } } workspace { id } viewer { displayName } feedPosition { cursor } }",
+        authSessions { nodes { id } } workspace { id } viewer { id } feedPosition { cursor } }",
     ),
 ];

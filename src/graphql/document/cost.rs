@@ -21,7 +21,7 @@ use crate::graphql::page::{DEFAULT_SIZE, MAX_SIZE};
 /// The most points of one operation.
 pub const MAX_POINTS: u32 = 2_000;
 /// The largest `limit` of an input.
-pub const MOST_LIMIT: i32 = 500;
+pub const MOST_LIMIT: i32 = 300;
 /// The most fields that one operation may answer, scalars included.
 const MAX_FIELDS: u64 = 50_000;
 
@@ -205,7 +205,11 @@ impl<'a> Walk<'a> {
         };
         let composite = !field.selection_set.selections.is_empty();
         let length = length(parent, &field.definition, composite);
-        self.assumed |= matches!(length, Length::Assumed(_) | Length::Unknown);
+        self.assumed |= match length {
+            Length::Assumed(_) => page.is_none(),
+            Length::Unknown => true,
+            _ => false,
+        };
         let (size, below) = match length {
             Length::One if !composite => return own.and(FIELD),
             Length::One => (1, self.limit(field)),
@@ -399,16 +403,16 @@ mod tests {
     fn a_limit_counts_wherever_it_stands() {
         assert_eq!(points("{ search(input: {}) { hits { name } } }"), 1 + 50);
         assert_eq!(points("{ search(input: { limit: 7 }) { hits { thing { name } } } }"), 1 + 7 * 2);
-        assert_eq!(points("{ search(input: { limit: 5000 }) { hits { name } } }"), 1 + 500);
+        assert_eq!(points("{ search(input: { limit: 5000 }) { hits { name } } }"), 1 + 300);
         let spread = "{ search(input: { limit: 7 }) { ...F } } fragment F on Found { hits { name } }";
         assert_eq!(points(spread), 1 + 7);
         let within = "query ($n: Int!) { search(input: { limit: $n }) { hits { name } } }";
         assert_eq!(
-            cost_with(within, json!({ "n": 300 })),
-            Cost { points: 301, fields: 601, varies: true, assumed: false }
+            cost_with(within, json!({ "n": 290 })),
+            Cost { points: 291, fields: 581, varies: true, assumed: false }
         );
         let whole = "query ($input: SearchInput!) { search(input: $input) { hits { name } } }";
-        assert_eq!(cost_with(whole, json!({ "input": { "limit": 400 } })).points, 401);
+        assert_eq!(cost_with(whole, json!({ "input": { "limit": 200 } })).points, 201);
         assert_eq!(cost_with(whole, json!({ "input": {} })).points, 51);
     }
 

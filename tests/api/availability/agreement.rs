@@ -126,7 +126,7 @@ async fn check(clinic: &Clinic, seed: u64) {
     let mut listed_in_all = 0;
     for (doctor, zone) in doctors.iter().zip(&zones) {
         let input = json!({ "serviceId": service, "practitionerIds": [doctor.membership().to_string()],
-            "patientId": clinic.bob.to_string(), "from": start, "to": start + Duration::days(2), "stepMinutes": step, "limit": 500 });
+            "patientId": clinic.bob.to_string(), "from": start, "to": start + Duration::days(2), "stepMinutes": step, "limit": 280 });
         let answer = clinic.desk.ok(SLOTS, json!({ "input": input })).await["availableSlots"].clone();
         let listed: BTreeSet<DateTime<Utc>> = answer["slots"]
             .as_array()
