@@ -65,7 +65,9 @@ async fn plan(db: &praxis::db::tx::Tx, engine: Engine, statement: Statement) -> 
     let lines: Vec<String> = rows.iter().map(|row| row.try_get("", column).unwrap()).collect();
     let whole = |line: &&String| match engine {
         Engine::Sqlite => {
-            line.starts_with("SCAN ") && !line.contains("subquery") && !line.contains("CONSTANT")
+            // What a subquery answers is no table.
+            let no_table = ["ranked", "subquery", "CONSTANT"].iter().any(|it| line.contains(it));
+            line.starts_with("SCAN ") && !no_table
         }
         Engine::Postgres => line.contains("Seq Scan on "),
     };
