@@ -44,7 +44,7 @@ impl Tx {
 
     /// Tells row-level security whose rows are meant, until the transaction ends.
     ///
-    /// The journal's group commit switches the workspace inside one transaction; nothing else does.
+    /// Work outside any workspace names the chain that its events go to when it is done; nothing else does.
     pub(crate) async fn set_scope(&self, scope: Scope) -> Result<()> {
         if self.engine == Engine::Sqlite {
             return Ok(());
@@ -62,6 +62,22 @@ impl Tx {
                 [text(workspace.map(|w| w.0)), text(user.map(|u| u.0))],
             ),
         };
+        self.statements.overhead.fetch_add(1, Ordering::Relaxed);
+        self.inner.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// Lets this transaction append to these workspaces' journals, and nothing else of theirs: the group commit.
+    pub(crate) async fn open_journals(&self, workspaces: impl Iterator<Item = WorkspaceId>) -> Result<()> {
+        if self.engine == Engine::Sqlite {
+            return Ok(());
+        }
+        let ids: Vec<String> = workspaces.map(|workspace| workspace.0.to_string()).collect();
+        let statement = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT set_config('app.journal_workspaces', $1, true)",
+            [ids.join(",").into()],
+        );
         self.statements.overhead.fetch_add(1, Ordering::Relaxed);
         self.inner.execute_raw(statement).await?;
         Ok(())
