@@ -12,8 +12,12 @@ use crate::table::execute;
 pub struct Migration;
 
 /// The tables and what can be done with them.
-const OPENINGS: [(&str, &str); 4] =
-    [("audit_events", "INSERT"), ("audit_heads", "SELECT"), ("audit_heads", "INSERT"), ("audit_heads", "UPDATE")];
+const OPENINGS: [(&str, &str); 4] = [
+    ("audit_events", "INSERT"),
+    ("audit_heads", "SELECT"),
+    ("audit_heads", "INSERT"),
+    ("audit_heads", "UPDATE"),
+];
 
 const NAMED: &str = "workspace_id = ANY \
     ((SELECT string_to_array(nullif(current_setting('app.journal_workspaces', true), ''), ',')::uuid[])::uuid[])";

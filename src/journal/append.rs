@@ -8,7 +8,6 @@ mod sqlite;
 
 use std::collections::BTreeMap;
 
-
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, Set};
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set};
 
 use super::entity::{ActiveModel, Column, Entity, ReminderChannel, ReminderRecipient, ReminderState};
 use super::notification_setting::{self, Model as Settings};
@@ -11,6 +11,7 @@ use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
 use crate::appointment::entity::{self as appointment, AppointmentStatus, Model as Appointment};
 use crate::appointment::event::AppointmentEventKind;
+use crate::appointment::places::Party;
 use crate::crypto::keys::PatientCipher;
 use crate::error::Result;
 use crate::id::{AppointmentId, MembershipId, PatientId, ReminderId};
@@ -52,6 +53,29 @@ pub async fn follow(
         rows.extend(settings.as_ref().and_then(|settings| for_practitioner(unit, settings, after)));
     }
     rows.extend(settings.and_then(|settings| notice(unit, actor, &settings, kind, after)));
+    put(unit, rows).await
+}
+
+/// The same for a booking, which knows all that it takes to tell.
+pub async fn follow_booking(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    cipher: &PatientCipher,
+    party: &Party,
+    after: &Appointment,
+) -> Result<()> {
+    if after.starts_at <= unit.clock().now() {
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    if is_expected(after.status) {
+        rows.extend(for_patient(unit, &party.workspace, &party.patient, cipher, after)?);
+        rows.extend(party.settings.as_ref().and_then(|settings| for_practitioner(unit, settings, after)));
+    }
+    let settings = party.settings.as_ref();
+    rows.extend(
+        settings.and_then(|settings| notice(unit, actor, settings, AppointmentEventKind::Booked, after)),
+    );
     put(unit, rows).await
 }
 
@@ -174,12 +198,12 @@ async fn ahead(
 }
 
 pub async fn settings_of(unit: &UnitOfWork, actor: &Actor, member: MembershipId) -> Result<Option<Settings>> {
-    let found = actor
-        .find::<notification_setting::Entity>()
-        .filter(notification_setting::Column::MembershipId.eq(member))
-        .one(&**unit)
-        .await?;
-    Ok(found)
+    Ok(settings_query(actor, member).one(&**unit).await?)
+}
+
+pub fn settings_query(actor: &Actor, member: MembershipId) -> Select<notification_setting::Entity> {
+    let own = notification_setting::Column::MembershipId.eq(member);
+    actor.find::<notification_setting::Entity>().filter(own)
 }
 
 /// The patient's reminders of one appointment.

@@ -50,10 +50,7 @@ RETURNING audit_heads.workspace_id, audit_heads.seq";
 pub async fn append(tx: &Tx, rows: &[entity::Model]) -> Result<Heads> {
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, APPEND, [encode(rows)?.into()]);
     let heads = tx.overhead().query_all_raw(statement).await?;
-    heads
-        .iter()
-        .map(|row| Ok((row.try_get("", "workspace_id")?, row.try_get("", "seq")?)))
-        .collect()
+    heads.iter().map(|row| Ok((row.try_get("", "workspace_id")?, row.try_get("", "seq")?))).collect()
 }
 
 fn encode(rows: &[entity::Model]) -> Result<String> {
