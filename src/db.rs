@@ -4,6 +4,7 @@
 //! setting that row-level security reads, so a connection never keeps a tenant.
 
 pub mod connect;
+pub mod pending;
 pub mod together;
 pub mod tx;
 

@@ -139,8 +139,8 @@ pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Bookin
     let wanted = ground.wanted(&ground.places, booking.starts_at, ends_at);
     let seen = check_slot(unit, actor, &wanted, booking.override_reason.is_some()).await?;
 
-    let row = ground.row(unit, actor, booking, ends_at);
-    let appointment = unit.insert(row.into_active_model().reset_all()).await?;
+    let appointment = ground.row(unit, actor, booking, ends_at);
+    unit.put(vec![appointment.clone().into_active_model().reset_all()]).await?;
     let owner = Owner::Appointment(appointment.id);
     occupy::claim(unit, actor, owner, Claim::of(&appointment), ground.service.as_ref(), seen).await?;
     ground.tell(unit, actor, booking, &appointment).await?;
@@ -257,7 +257,7 @@ impl Ground {
     ) -> Result<()> {
         let reason = booking.override_reason.as_deref();
         let past = History { kind: AppointmentEventKind::Booked, before: None, reason };
-        unit.insert(past.row(unit, actor, &self.cipher, appointment)).await?;
+        unit.put(vec![past.row(unit, actor, &self.cipher, appointment)]).await?;
         // On the heap, as in `History::write`.
         Box::pin(reminder::plan::follow_booking(unit, actor, &self.cipher, &self.party, appointment)).await?;
         unit.record(told(actor, "appointment.booked", appointment));

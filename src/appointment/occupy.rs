@@ -182,7 +182,7 @@ pub async fn claim(
         }
         None => claim.spans(),
     };
-    unit.insert_all(rows_of(unit, actor.workspace, owner, spans, claim.exclusive)).await
+    unit.put(rows_of(unit, actor.workspace, owner, spans, claim.exclusive)).await
 }
 
 /// Locks the equipment, in the order of its ids: two bookings that want it queue instead of meeting.

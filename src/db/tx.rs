@@ -1,16 +1,18 @@
 //! One transaction of one workspace, and the one place where rows are written.
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::prelude::DateTimeUtc;
+use sea_orm::sea_query::{OnConflict, SqlWriterValues};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction,
     DbBackend, DbErr, EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult,
-    Statement, Value,
+    QueryTrait, Statement, Value,
 };
 
+use super::pending::{Change, Pending, push};
 use super::{Engine, Scope, Statements};
 use crate::error::{Error, Result};
 use crate::id::WorkspaceId;
@@ -27,6 +29,8 @@ pub struct Tx {
     engine: Engine,
     scope: Scope,
     failed: AtomicBool,
+    /// What was put and not sent yet.
+    pending: Mutex<Pending>,
     statements: Arc<Statements>,
 }
 
@@ -37,7 +41,14 @@ impl Tx {
         scope: Scope,
         statements: Arc<Statements>,
     ) -> Result<Self> {
-        let tx = Self { inner, engine, scope, failed: AtomicBool::new(false), statements };
+        let tx = Self {
+            inner,
+            engine,
+            scope,
+            failed: AtomicBool::new(false),
+            pending: Mutex::default(),
+            statements,
+        };
         tx.set_scope(scope).await?;
         Ok(tx)
     }
@@ -49,6 +60,7 @@ impl Tx {
         if self.engine == Engine::Sqlite {
             return Ok(());
         }
+        self.flush().await?;
         let text = |id: Option<uuid::Uuid>| Value::from(id.map(|id| id.to_string()).unwrap_or_default());
         let statement = match (scope.workspace, scope.user) {
             (workspace, None) => Statement::from_sql_and_values(
@@ -99,6 +111,10 @@ impl Tx {
 
     /// Commits, unless a statement failed.
     pub async fn commit(self) -> Result<()> {
+        if let Err(error) = self.flush().await {
+            self.inner.rollback().await?;
+            return Err(error.into());
+        }
         if self.failed.load(Ordering::Acquire) {
             self.inner.rollback().await?;
             return Err(Error::internal(std::io::Error::other("a statement of the transaction failed")));
@@ -134,6 +150,73 @@ impl Tx {
             }
             A::Entity::insert_many(stamped).exec_without_returning(self).await?;
         }
+        Ok(())
+    }
+
+    /// Inserts rows of one table whose stored form nobody needs back; with a conflict, as that says.
+    ///
+    /// See [`Tx::put_change`].
+    pub async fn put<A>(&self, mut rows: Vec<A>, conflict: Option<OnConflict>, now: DateTimeUtc) -> Result<()>
+    where
+        A: ActiveModelTrait + Send,
+    {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in &mut rows {
+            self.stamp_new(row, now)?;
+        }
+        let parameters = rows.len() * <A::Entity as EntityTrait>::Column::iter().count();
+        let mut insert = A::Entity::insert_many(rows);
+        if let Some(conflict) = conflict {
+            insert = insert.on_conflict(conflict);
+        }
+        self.put_change(insert.into_query(), parameters).await
+    }
+
+    /// Makes a change whose outcome nobody waits for.
+    ///
+    /// On PostgreSQL it waits until the transaction asks for anything or ends, and goes there in one statement with
+    /// everything else that waits: only then is it known whether the database refuses it.
+    pub async fn put_change(&self, change: impl Into<Change>, parameters: usize) -> Result<()> {
+        let change = change.into();
+        if self.engine == Engine::Sqlite {
+            match change {
+                Change::Insert(insert) => self.execute(&*insert).await?,
+                Change::Update(update) => self.execute(&*update).await?,
+            };
+            return Ok(());
+        }
+        let large = {
+            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            pending.push(change, parameters);
+            pending.is_large()
+        };
+        if large {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what waits, to be sent with another statement.
+    pub(crate) fn take_pending(&self) -> Pending {
+        std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sends what waits.
+    async fn flush(&self) -> Result<(), DbErr> {
+        let pending = self.take_pending();
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let mut sql = SqlWriterValues::new("$", true);
+        push(&mut sql, "WITH ");
+        let done = pending.write(&mut sql);
+        push(&mut sql, &format!("done AS (SELECT {done}) SELECT * FROM done"));
+        let (sql, values) = sql.into_parts();
+        let statement = Statement { sql, values: Some(values), db_backend: DbBackend::Postgres };
+        self.statements.work.fetch_add(1, Ordering::Relaxed);
+        self.sent(self.inner.execute_raw(statement).await)?;
         Ok(())
     }
 
@@ -226,24 +309,28 @@ macro_rules! connection {
 
             async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
                 let $self = self;
+                $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
                 $tx.sent($tx.inner.execute_raw(statement).await)
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
                 let $self = self;
+                $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
                 $tx.sent($tx.inner.execute_unprepared(sql).await)
             }
 
             async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
                 let $self = self;
+                $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
                 $tx.sent($tx.inner.query_one_raw(statement).await)
             }
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
                 let $self = self;
+                $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
                 $tx.sent($tx.inner.query_all_raw(statement).await)
             }

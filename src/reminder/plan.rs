@@ -325,13 +325,10 @@ async fn put(unit: &UnitOfWork, rows: Vec<ActiveModel>) -> Result<()> {
 }
 
 async fn store(unit: &UnitOfWork, mut rows: Vec<ActiveModel>, conflict: OnConflict) -> Result<()> {
-    for row in &mut rows {
-        row.workspace_id = Set(unit.workspace()?);
-    }
     // Both engines limit the values of one statement.
     while !rows.is_empty() {
         let rest = rows.split_off(rows.len().min(CHUNK));
-        Entity::insert_many(rows).on_conflict(conflict.clone()).exec_without_returning(&**unit).await?;
+        unit.put_or(rows, conflict.clone()).await?;
         rows = rest;
     }
     Ok(())

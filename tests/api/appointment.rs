@@ -7,6 +7,7 @@ use praxis::member::entity::Role;
 use serde_json::{Value as Json, json};
 
 use crate::support::app::{Client, TestApp};
+use crate::support::database::On;
 use crate::support::on_both_engines;
 
 pub const BOOK: &str = "mutation($input: BookAppointmentInput!) { bookAppointment(input: $input) { __typename \
@@ -432,6 +433,28 @@ on_both_engines! {
             .await;
         assert_eq!(many.data["appointments"]["nodes"].as_array().unwrap().len(), 50);
         assert!(many.statements <= 6, "{}", many.statements);
+    }
+}
+
+on_both_engines! {
+    async fn a_booking_takes_few_statements(on: On) {
+        let practice = Practice::new(on).await;
+        let book = "mutation($input: BookAppointmentInput!) { bookAppointment(input: $input) { __typename } }";
+        // The patient's key comes into memory.
+        practice.booked(practice.ada, "2026-06-02T09:00:00Z").await;
+        let mut input = practice.booking(practice.ada, "2026-06-02T11:00:00Z");
+        input["roomId"] = practice.room.clone();
+        let plain = practice.desk.run(book, json!({ "input": input })).await;
+        input["startsAt"] = json!("2026-06-02T13:00:00Z");
+        input["idempotencyKey"] = json!("once");
+        let with_key = practice.desk.run(book, json!({ "input": input })).await;
+        for answer in [&plain, &with_key] {
+            assert_eq!(answer.data["bookAppointment"]["__typename"], "AppointmentBooked", "{answer:?}");
+        }
+        // What it names with the locks, and the rules; then all that it writes, on PostgreSQL together with the journal's
+        // event. The answer reads the appointment again. Beside them the settings of two transactions, and the journal.
+        let few = if on == On::Postgres { [(3, 3), (4, 3)] } else { [(6, 3), (8, 3)] };
+        assert_eq!([&plain, &with_key].map(|answer| (answer.statements, answer.overhead)), few);
     }
 }
 

@@ -5,27 +5,30 @@
 //! one, although the rest of the statement looks at the data as it was when the statement began.
 
 use chrono::SecondsFormat;
+use sea_orm::sea_query::{PostgresQueryBuilder, SqlWriter, SqlWriterValues};
 use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, Statement};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::Heads;
+use crate::db::pending::push;
 use crate::db::tx::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{chain, entity};
 
-/// One text however many events there are, so that it is planned once. Events of a workspace without a head are
-/// left out; the heads that it returns are those that were there.
-const APPEND: &str = "
-WITH RECURSIVE event AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::text::json) AS event (
+/// The events as a table.
+const EVENT: &str = "::text::json) AS event (
         workspace_id uuid, nth bigint, id uuid, occurred_at timestamptz, action text, kind text,
         actor_user_id uuid, actor_membership_id uuid, actor_role text, auth_session_id uuid,
         subject_type text, subject_id uuid, patient_id uuid, request_id text, ip text, user_agent text,
         purpose text, reason text, detail text, changes bytea, content bytea)
 ), head AS MATERIALIZED (
     SELECT workspace_id, seq, hash FROM audit_heads
-    WHERE workspace_id IN (SELECT workspace_id FROM event) ORDER BY workspace_id FOR UPDATE
+    WHERE workspace_id IN (SELECT workspace_id FROM event) AND ";
+
+/// What becomes of them. Events of a workspace without a head are left out; the heads that it returns are those
+/// that were there.
+const APPEND: &str = " ORDER BY workspace_id FOR UPDATE
 ), link (workspace_id, nth, seq, prev_hash, hash) AS (
     SELECT workspace_id, 0::bigint, seq, hash, hash FROM head
     UNION ALL
@@ -46,9 +49,20 @@ FROM (SELECT DISTINCT ON (workspace_id) workspace_id, seq, hash FROM link ORDER 
 WHERE audit_heads.workspace_id = last.workspace_id
 RETURNING audit_heads.workspace_id, audit_heads.seq";
 
-/// `rows` are grouped by workspace.
+/// `rows` are grouped by workspace. What waits in the transaction goes in first, in the same statement.
+///
+/// The text is the same however many events there are, so that it is planned once.
 pub async fn append(tx: &Tx, rows: &[entity::Model]) -> Result<Heads> {
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, APPEND, [encode(rows)?.into()]);
+    let mut sql = SqlWriterValues::new("$", true);
+    push(&mut sql, "WITH RECURSIVE ");
+    let done = tx.take_pending().write(&mut sql);
+    push(&mut sql, "event AS MATERIALIZED (SELECT * FROM json_to_recordset(");
+    sql.push_param(encode(rows)?.into(), &PostgresQueryBuilder);
+    push(&mut sql, EVENT);
+    push(&mut sql, &done);
+    push(&mut sql, APPEND);
+    let (sql, values) = sql.into_parts();
+    let statement = Statement { sql, values: Some(values), db_backend: DbBackend::Postgres };
     let heads = tx.overhead().query_all_raw(statement).await?;
     heads.iter().map(|row| Ok((row.try_get("", "workspace_id")?, row.try_get("", "seq")?))).collect()
 }
@@ -127,7 +141,7 @@ enum Bytes<'a> {
 
 impl Serialize for Bytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes = match self {
+        let bytes: &[u8] = match self {
             Self::Stored(bytes) => bytes,
             Self::Digest(digest) => digest.as_slice(),
         };
