@@ -27,6 +27,7 @@ use crate::journal::writer::Writer;
 use crate::live::Hub;
 use crate::live::bus::Bus;
 use crate::live::feed::Feeds;
+use crate::live::shared::Shares;
 use crate::mail::{FolderOutbox, Mailer};
 use crate::patient::directory::Directories;
 use crate::shutdown::Shutdown;
@@ -43,6 +44,7 @@ pub struct App {
     pub journal: Writer,
     pub hub: Hub,
     pub feeds: Feeds,
+    pub shares: Shares,
     pub passwords: Passwords,
     pub tokens: AccessTokens,
     pub sessions: Sessions,
@@ -81,6 +83,7 @@ impl App {
         Arc::new(Self {
             journal: Writer::start(db.clone(), clock.clone()),
             feeds: Feeds::new(db.clone(), hub.clone()),
+            shares: Shares::default(),
             _bus: bus,
             keys: Keys::new(secrets.root),
             passwords: Passwords::new(config.password_cost, Limits::default()),

@@ -5,16 +5,20 @@
 
 pub mod connect;
 pub mod pending;
+mod session;
 pub mod together;
 pub mod tx;
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sea_orm::{DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    DatabaseConnection, DbBackend, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
 
 use crate::error::Result;
 use crate::id::{UserId, WorkspaceId};
+use session::Session;
 use tx::Tx;
 
 /// The two databases that Praxis runs on.
@@ -49,6 +53,27 @@ pub struct Statements {
     pub work: AtomicU64,
     /// Tenant settings and journal statements.
     pub overhead: AtomicU64,
+    /// The reading ones, while somebody wants to look at their plans.
+    kept: OnceLock<Mutex<Vec<Statement>>>,
+}
+
+impl Statements {
+    /// Keeps the statements that read, from here on and for good: for tests.
+    pub fn keep(&self) {
+        let _ = self.kept.set(Mutex::default());
+    }
+
+    /// The statements kept since the last time.
+    pub fn take_kept(&self) -> Vec<Statement> {
+        let kept = self.kept.get().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+        kept.map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
+    }
+
+    fn reads(&self, statement: &Statement) {
+        if let Some(kept) = self.kept.get() {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(statement.clone());
+        }
+    }
 }
 
 /// One pool of connections: what is measured.
@@ -90,25 +115,35 @@ impl Database {
         &self.writer
     }
 
-    /// A transaction that only reads. On SQLite it sees one snapshot.
+    /// Reads of one request. Each statement sees what is committed when it begins.
     pub async fn begin_read(&self, scope: Scope) -> Result<Tx> {
-        let inner = self.reader.begin().await?;
-        Tx::scoped(inner, self.engine, scope, self.statements.clone()).await
+        let session = match self.engine {
+            Engine::Sqlite => Session::Reader(self.reader.clone()),
+            Engine::Postgres => self.begin(scope).await?,
+        };
+        Ok(Tx::new(session, scope, self.statements.clone()))
     }
 
     /// A transaction that writes. SQLite takes the write lock at once, so it cannot fail half-way with "locked".
     pub async fn begin_write(&self, scope: Scope) -> Result<Tx> {
-        let inner = match self.engine {
+        let session = match self.engine {
             Engine::Sqlite => {
                 let options = TransactionOptions {
                     sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                     ..Default::default()
                 };
-                self.writer.begin_with_options(options).await?
+                Session::Writer(self.writer.begin_with_options(options).await?)
             }
-            Engine::Postgres => self.writer.begin().await?,
+            Engine::Postgres => self.begin(scope).await?,
         };
-        Tx::scoped(inner, self.engine, scope, self.statements.clone()).await
+        Ok(Tx::new(session, scope, self.statements.clone()))
+    }
+
+    async fn begin(&self, scope: Scope) -> Result<Session> {
+        if scope != Scope::default() {
+            self.statements.overhead.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Session::begin(self.writer.get_postgres_connection_pool(), scope).await?)
     }
 
     /// How the connections are used at the moment.

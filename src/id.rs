@@ -78,7 +78,7 @@ macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal on $table:literal;)*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sea_orm::DeriveValueType)]
+            #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sea_orm::DeriveValueType)]
             #[derive(serde::Serialize, serde::Deserialize)]
             #[serde(transparent)]
             pub struct $name(pub Uuid);

@@ -8,6 +8,7 @@ pub mod changes;
 pub mod feed;
 pub mod follow;
 pub mod graphql;
+pub mod shared;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

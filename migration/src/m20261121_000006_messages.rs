@@ -26,7 +26,7 @@ fn tables() -> Vec<Table> {
     vec![reminders(), notification_settings(), calendar_feeds()]
 }
 
-fn reminders() -> Table {
+pub(crate) fn reminders() -> Table {
     Table::tenant("reminders")
         .may_belong_to("appointment_id", "appointments")
         .col(code("recipient", &["PATIENT", "MEMBER"]))

@@ -8,7 +8,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::crypto::key_file::KeyFileError;
@@ -23,6 +25,9 @@ pub const LIFE: TimeDelta = TimeDelta::minutes(10);
 
 /// How far the clocks of two nodes may be apart.
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
+
+/// Tokens that are remembered to be genuine: some megabytes.
+const REMEMBERED: u64 = 10_000;
 
 /// Longer ones are refused unread.
 pub const MAX_BYTES: usize = 4096;
@@ -78,7 +83,7 @@ struct Claims {
 
 /// Issues and verifies access tokens.
 pub struct AccessTokens {
-    keys: RwLock<Arc<TokenKeys>>,
+    ring: RwLock<Arc<Ring>>,
     clock: Clock,
     issuer: String,
     audience: String,
@@ -95,7 +100,7 @@ impl AccessTokens {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self {
-            keys: RwLock::new(Arc::new(keys)),
+            ring: RwLock::new(Arc::new(Ring::new(keys))),
             clock,
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
@@ -105,13 +110,13 @@ impl AccessTokens {
 
     /// Reads the keys anew: a key added to the file signs from now on, one taken out verifies no more.
     pub fn reload(&self, path: &Path) -> Result<(), KeyFileError> {
-        let keys = Arc::new(TokenKeys::load(path)?);
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let ring = Arc::new(Ring::new(TokenKeys::load(path)?));
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
         Ok(())
     }
 
-    fn keys(&self) -> Arc<TokenKeys> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn ring(&self) -> Arc<Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn issue(&self, subject: &Subject) -> IssuedToken {
@@ -131,8 +136,8 @@ impl AccessTokens {
             exp: expires,
             jti: self.clock.new_uuid().to_string(),
         };
-        let keys = self.keys();
-        let key = keys.signing();
+        let ring = self.ring();
+        let key = ring.keys.signing();
         let text = encode(&header(&key.id), &claims, &key.encoding).expect("a loaded key signs any claims");
         IssuedToken { text, expires_at: at(expires).expect("the clock is within chrono's range") }
     }
@@ -141,8 +146,21 @@ impl AccessTokens {
         if token.len() > MAX_BYTES {
             return Err(InvalidToken);
         }
+        let (ring, digest) = (self.ring(), Sha256::digest(token).into());
+        let genuine = match ring.genuine.get(&digest) {
+            Some(genuine) => genuine,
+            None => {
+                let genuine = Arc::new(self.check(&ring.keys, token)?);
+                ring.genuine.insert(digest, genuine.clone());
+                genuine
+            }
+        };
+        if genuine.holds(self.clock.now()) { Ok(genuine.token.clone()) } else { Err(InvalidToken) }
+    }
+
+    /// Finds out whether a token is one of ours, whatever the time is.
+    fn check(&self, keys: &TokenKeys, token: &str) -> Result<Genuine, InvalidToken> {
         let shown = decode_header(token).map_err(|_| InvalidToken)?;
-        let keys = self.keys();
         let key = shown.kid.as_deref().and_then(|id| keys.find(id)).ok_or(InvalidToken)?;
         // Exactly the header that is written here: no other algorithm or type, and none of the fields that
         // bring a key along (jku, jwk, x5u, x5c) or demand more (crit).
@@ -151,16 +169,43 @@ impl AccessTokens {
         }
         let claims =
             decode::<Claims>(token, &key.decoding, &self.validation).map_err(|_| InvalidToken)?.claims;
-        self.accept(claims).ok_or(InvalidToken)
+        Genuine::of(claims).ok_or(InvalidToken)
+    }
+}
+
+/// The keys, and the tokens that they were found to have signed: checking a signature takes many times as long as
+/// everything else that a small request needs. Other keys begin with none.
+struct Ring {
+    keys: TokenKeys,
+    /// By the SHA-256 of the token.
+    genuine: Cache<[u8; 32], Arc<Genuine>>,
+}
+
+impl Ring {
+    fn new(keys: TokenKeys) -> Self {
+        let life = LIFE + LEEWAY + LEEWAY;
+        let genuine =
+            Cache::builder().max_capacity(REMEMBERED).time_to_live(life.to_std().unwrap_or_default()).build();
+        Self { keys, genuine }
+    }
+}
+
+/// A token that was signed with one of the keys, with what the clock has to say about it.
+struct Genuine {
+    token: AccessToken,
+    not_before: DateTime<Utc>,
+    issued_at: DateTime<Utc>,
+}
+
+impl Genuine {
+    fn holds(&self, now: DateTime<Utc>) -> bool {
+        let (earliest, latest) = (now - LEEWAY, now + LEEWAY);
+        earliest <= self.token.expires_at && self.not_before <= latest && self.issued_at <= latest
     }
 
-    /// Judges claims whose signature, issuer and audience are right.
-    fn accept(&self, claims: Claims) -> Option<AccessToken> {
-        let now = self.clock.now();
-        let expires_at = at(claims.exp)?;
-        let (earliest, latest) = (now - LEEWAY, now + LEEWAY);
-        let in_time = earliest <= expires_at && at(claims.nbf)? <= latest && at(claims.iat)? <= latest;
-        if !in_time || claims.jti.is_empty() {
+    /// Reads claims whose signature, issuer and audience are right.
+    fn of(claims: Claims) -> Option<Self> {
+        if claims.jti.is_empty() {
             return None;
         }
         let seat = match (claims.wid, claims.mid) {
@@ -172,7 +217,8 @@ impl AccessTokens {
         };
         let subject =
             Subject { user: UserId::parse(&claims.sub)?, session: AuthSessionId::parse(&claims.sid)?, seat };
-        Some(AccessToken { subject, id: claims.jti, expires_at })
+        let token = AccessToken { subject, id: claims.jti, expires_at: at(claims.exp)? };
+        Some(Self { token, not_before: at(claims.nbf)?, issued_at: at(claims.iat)? })
     }
 }
 

@@ -9,10 +9,11 @@ use crate::id::{
 use crate::location::entity::LocationKind;
 
 /// What an appointment is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum AppointmentType {
     /// A first or general visit.
+    #[default]
     #[sea_orm(string_value = "CONSULTATION")]
     Consultation,
     /// A visit that continues an earlier one.
@@ -33,10 +34,11 @@ pub enum AppointmentType {
 }
 
 /// How pressing an appointment is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum AppointmentPriority {
     /// Can wait.
+    #[default]
     #[sea_orm(string_value = "LOW")]
     Low,
     /// The usual.
@@ -51,10 +53,11 @@ pub enum AppointmentPriority {
 }
 
 /// Where an appointment stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum AppointmentStatus {
     /// Booked.
+    #[default]
     #[sea_orm(string_value = "SCHEDULED")]
     Scheduled,
     /// Booked, and the patient has confirmed.
@@ -75,10 +78,11 @@ pub enum AppointmentStatus {
 }
 
 /// Whether an appointment is paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum PaymentStatus {
     /// Not paid.
+    #[default]
     #[sea_orm(string_value = "NOT_PAID")]
     NotPaid,
     /// Paid.
@@ -117,7 +121,7 @@ pub enum PaymentMethod {
 }
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "appointments")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -15,6 +15,7 @@ use super::series;
 use crate::access::permission::Permission;
 use crate::availability::check::Obstacle;
 use crate::availability::graphql::AvailableSlot;
+use crate::equipment::queries::EquipmentTakenBy;
 use crate::graphql::context::{ContextExt, Field};
 use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
@@ -22,7 +23,7 @@ use crate::graphql::guard::requires;
 use crate::graphql::join::{joined, maybe_joined};
 use crate::id::{AppointmentEventId, AppointmentId};
 use crate::reminder::queries::RemindersOf;
-use crate::{location, member, patient, reminder, room, service};
+use crate::{equipment, location, member, patient, reminder, room, service};
 
 /// A patient with a practitioner, from start to end.
 #[Object(name = "Appointment")]
@@ -74,6 +75,13 @@ impl ModelEx {
             (None, Some(id)) => Ok(ctx.call().load(id).await?.map(Cow::Owned)),
             (None, None) => Ok(None),
         }
+    }
+
+    /// The equipment that it takes up, by name: what its service needed when it was booked. Empty once it is
+    /// cancelled or the patient did not come.
+    #[graphql(directive = list_size::apply(3))]
+    async fn equipment(&self, ctx: &Context<'_>) -> Result<Vec<equipment::entity::ModelEx>> {
+        Ok(ctx.call().load(EquipmentTakenBy(self.id)).await?.unwrap_or_default())
     }
 
     /// When it starts.
@@ -339,7 +347,8 @@ pub struct AppointmentConflict {
     #[graphql(directive = list_size::apply(5))]
     pub obstacles: Vec<Obstacle>,
     /// The next times with the same practitioner (or anybody, when none was named), service and room, within two
-    /// weeks: at most ten, three a day.
+    /// weeks: at most ten, three a day. When several occurrences of a series were to be moved, times of the named one
+    /// to which all of them can go.
     #[graphql(directive = list_size::apply(5))]
     pub alternatives: Vec<AvailableSlot>,
 }

@@ -8,6 +8,7 @@
 pub mod commands;
 pub mod graphql;
 pub mod input;
+pub mod queries;
 
 use sea_orm::entity::prelude::*;
 

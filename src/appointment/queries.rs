@@ -6,31 +6,66 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, WindowStatement};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, RelationTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    RelationTrait, Select,
 };
 
-use super::entity::{Column, Entity, Model, ModelEx, Relation};
+use super::entity::{Column, Entity, ModelEx, Relation};
 use super::input::AppointmentFilter;
 use super::occupy::{Claim, Span};
 use super::{event, group, occupancy};
 use crate::access::actor::Actor;
+use crate::availability::spans;
 use crate::error::Result;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::Call;
 use crate::graphql::join::Join;
 use crate::graphql::page::Key;
+use crate::graphql::project::{self, Chosen, Shape};
 use crate::id::{AppointmentId, EquipmentId, GroupSessionId, PatientId, ServiceId};
+use crate::{location, member, patient, room, service};
 
-/// The relations that come along in the same statement when they are asked for.
-pub static JOINS: LazyLock<Vec<Join<Entity>>> = LazyLock::new(|| {
-    vec![
-        Join::one("patient", Relation::Patient.def(), |row: &mut ModelEx| &mut row.patient),
-        Join::one("practitioner", Relation::Practitioner.def(), |row: &mut ModelEx| &mut row.practitioner),
-        Join::maybe("service", Relation::Service.def(), |row: &mut ModelEx| &mut row.service),
-        Join::maybe("location", Relation::Location.def(), |row: &mut ModelEx| &mut row.location),
-        Join::maybe("room", Relation::Room.def(), |row: &mut ModelEx| &mut row.room),
-    ]
+/// What the fields of an appointment read.
+pub static SHAPE: LazyLock<Shape<Entity>> = LazyLock::new(|| {
+    Shape::new([Column::Id, Column::StartsAt])
+        .field("durationMinutes", [Column::StartsAt, Column::EndsAt])
+        .field("reason", [Column::PatientId, Column::Reason])
+        .field("notes", [Column::PatientId, Column::Notes])
+        .field("cancellationReason", [Column::PatientId, Column::CancellationReason])
+        .field("series", [Column::SeriesId])
+        .field("seriesStartsAtLocal", [Column::SeriesStartsLocal])
+        .field("history", [Column::PatientId])
+        .field("reminders", [])
+        .join(Join::one(
+            "patient",
+            Relation::Patient.def(),
+            |row: &mut ModelEx| &mut row.patient,
+            &patient::queries::SHAPE,
+        ))
+        .join(Join::one(
+            "practitioner",
+            Relation::Practitioner.def(),
+            |row: &mut ModelEx| &mut row.practitioner,
+            &member::queries::SHAPE,
+        ))
+        .join(Join::maybe(
+            "service",
+            Relation::Service.def(),
+            |row: &mut ModelEx| &mut row.service,
+            &service::queries::SHAPE,
+        ))
+        .join(Join::maybe(
+            "location",
+            Relation::Location.def(),
+            |row: &mut ModelEx| &mut row.location,
+            &location::queries::SHAPE,
+        ))
+        .join(Join::maybe(
+            "room",
+            Relation::Room.def(),
+            |row: &mut ModelEx| &mut row.room,
+            &room::queries::SHAPE,
+        ))
 });
 
 /// By start.
@@ -78,12 +113,19 @@ impl BatchKey for AppointmentId {
 }
 
 /// The first appointments of a patient in an order: what the patients of a list are asked for together.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct FirstOfPatient {
     pub patient: PatientId,
+    pub first: First,
+}
+
+/// Which appointments of a patient.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct First {
     pub descending: bool,
     /// How many, with the one that tells whether there are more.
     pub limit: u64,
+    pub chosen: Chosen,
 }
 
 impl BatchKey for FirstOfPatient {
@@ -91,15 +133,17 @@ impl BatchKey for FirstOfPatient {
 
     async fn load(call: &Call, keys: Vec<Self>) -> Result<HashMap<Self, Vec<ModelEx>>> {
         let (actor, tx) = (call.actor()?, call.tx().await?);
-        let mut lists: HashMap<Self, Vec<ModelEx>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-        let mut alike: HashMap<(bool, u64), Vec<PatientId>> = HashMap::new();
+        let mut alike: HashMap<First, Vec<PatientId>> = HashMap::new();
         for key in keys {
-            alike.entry((key.descending, key.limit)).or_default().push(key.patient);
+            alike.entry(key.first).or_default().push(key.patient);
         }
-        for ((descending, limit), patients) in alike {
-            for row in first_of_each(&*tx, &actor, patients, descending, limit).await? {
-                let key = Self { patient: row.patient_id, descending, limit };
-                lists.entry(key).or_default().push(row.into());
+        let mut lists = HashMap::new();
+        for (first, patients) in alike {
+            for patient in &patients {
+                lists.insert(Self { patient: *patient, first: first.clone() }, Vec::new());
+            }
+            for (patient, row) in first_of_each(&*tx, &actor, patients, &first).await? {
+                lists.entry(Self { patient, first: first.clone() }).or_default().push(row);
             }
         }
         Ok(lists)
@@ -111,25 +155,28 @@ async fn first_of_each(
     db: &impl ConnectionTrait,
     actor: &Actor,
     patients: Vec<PatientId>,
-    descending: bool,
-    limit: u64,
-) -> Result<Vec<Model>> {
-    let order = if descending { Order::Desc } else { Order::Asc };
-    let (ranked, rank) = (Alias::new("ranked"), Alias::new("rank_in_chart"));
-    let window = WindowStatement::partition_by(Column::PatientId)
-        .order_by(Column::StartsAt, order.clone())
-        .order_by(Column::Id, order)
+    first: &First,
+) -> Result<Vec<(PatientId, ModelEx)>> {
+    let order = if first.descending { Order::Desc } else { Order::Asc };
+    let (ranked, rank, of) = (Alias::new("ranked"), Alias::new("rank_in_chart"), Alias::new("of_patient"));
+    let window = WindowStatement::partition_by(Column::PatientId.as_column_ref())
+        .order_by(Column::StartsAt.as_column_ref(), order.clone())
+        .order_by(Column::Id.as_column_ref(), order)
         .to_owned();
-    let mut inner = actor.find::<Entity>().filter(Column::PatientId.is_in(patients)).into_query();
+    let select = actor.find::<Entity>().filter(Column::PatientId.is_in(patients));
+    let mut inner = project::query(&SHAPE, &first.chosen, select).into_query();
+    inner.expr_as(Expr::col(Column::PatientId.as_column_ref()), of.clone());
     inner.expr_window_as(Expr::cust("ROW_NUMBER()"), window, rank.clone());
     let outer = Query::select()
         .expr(Expr::cust("*"))
         .from_subquery(inner, ranked)
-        .and_where(Expr::col(rank.clone()).lte(limit))
+        .and_where(Expr::col(rank.clone()).lte(first.limit))
         .order_by(rank, Order::Asc)
         .to_owned();
-    let rows = db.query_all(&outer).await?;
-    rows.iter().map(|row| Ok(Model::from_query_result(row, "")?)).collect()
+    let results = db.query_all(&outer).await?;
+    let of = results.iter().map(|row| row.try_get::<PatientId>("", "of_patient"));
+    let of = of.collect::<Result<Vec<_>, _>>()?;
+    Ok(of.into_iter().zip(project::rows(&SHAPE, &first.chosen, &results)?).collect())
 }
 
 /// The history of an appointment, oldest first.
@@ -231,6 +278,19 @@ impl Busy {
         rows.retain(|row| row.expires_at.is_none_or(|expires_at| expires_at > now));
         rows.sort_unstable_by_key(|row| row.starts_at);
         Self { rows, sessions: session.into_iter().map(|session| (session.id, session)).collect() }
+    }
+
+    /// When each resource is taken, apart from what is excepted.
+    pub fn times(&self, except: impl Fn(&occupancy::Model) -> bool) -> HashMap<uuid::Uuid, Vec<spans::Span>> {
+        let mut times: HashMap<uuid::Uuid, Vec<spans::Span>> = HashMap::new();
+        for row in self.rows.iter().filter(|row| !except(row)) {
+            let span = spans::Span::between(row.starts_at, row.ends_at);
+            times.entry(row.resource_id).or_default().push(span);
+        }
+        for taken in times.values_mut() {
+            *taken = spans::merged(std::mem::take(taken));
+        }
+        times
     }
 
     /// What the claim would meet, apart from what is excepted.

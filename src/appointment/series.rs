@@ -7,6 +7,7 @@ pub mod commands;
 pub mod edit;
 pub mod graphql;
 pub mod input;
+pub mod instead;
 pub mod rule;
 pub mod zone;
 

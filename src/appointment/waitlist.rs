@@ -2,8 +2,8 @@
 //!
 //! When an appointment is cancelled or moved, its slot is offered in the same transaction to the first patient of
 //! the list who can come: by priority, then by who came first. The offer is a hold, so nobody can book the slot
-//! in between. Who declines, or does not answer in time, waits on, and the slot goes to the next; nobody is
-//! offered the same slot twice.
+//! in between; the patient is told by e-mail, if they agreed to messages. Who declines, or does not answer in
+//! time, waits on, and the slot goes to the next; nobody is offered the same slot twice.
 
 pub mod commands;
 pub mod graphql;

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
-use crate::graphql::join;
+use crate::graphql::project::{self, Asked};
 use crate::id::{LocationId, MembershipId};
 use crate::member::entity::Role;
 use crate::schedule::exception;
@@ -198,8 +198,6 @@ fn as_argument(name: &'static str) -> impl Fn(crate::graphql::error::Error) -> c
 /// The appointments of the stretch with what is asked about them, in one statement.
 async fn appointments(ctx: &Context<'_>, wanted: &Wanted) -> Result<Vec<appointment::ModelEx>> {
     let actor = ctx.actor()?;
-    let look = ctx.look_ahead();
-    let look = look.field("practitioners").field("appointments");
     let filter =
         AppointmentFilter { from: Some(wanted.from), to: Some(wanted.to), ..AppointmentFilter::default() };
     let mut query = queries::list(&actor, &filter);
@@ -219,8 +217,10 @@ async fn appointments(ctx: &Context<'_>, wanted: &Wanted) -> Result<Vec<appointm
         query = query.order_by(column, order);
     }
     let tx = ctx.call().tx().await?;
-    let asked = |field: &str| look.field(field).exists();
-    let rows = join::select(query.limit(MOST + 1), asked, &queries::JOINS, &*tx).await?;
+    let asked = Asked::of(ctx).below("practitioners").below("appointments");
+    let own = [appointment::Column::PractitionerId, appointment::Column::EndsAt, appointment::Column::Status];
+    let chosen = queries::SHAPE.choose_with(&asked, own);
+    let rows = project::select(&queries::SHAPE, &chosen, query.limit(MOST + 1), &*tx).await?;
     if rows.len() as u64 > MOST {
         let message =
             format!("There are more than {MOST} appointments: ask for fewer days or practitioners.");

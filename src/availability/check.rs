@@ -201,6 +201,11 @@ impl Judge {
         })
     }
 
+    /// Whether something that starts then is farther ahead than the service can be booked.
+    pub fn is_too_far(&self, starts_at: DateTime<Utc>) -> bool {
+        starts_at.timestamp_micros() >= self.allowed.end
+    }
+
     pub fn against(&self, wanted: &Wanted<'_>) -> Vec<Obstacle> {
         let span = Span::between(wanted.starts_at, wanted.ends_at);
         let practitioner = Practitioner {
@@ -218,7 +223,7 @@ impl Judge {
             (against.outside_hours, Obstacle::OutsideWorkingHours),
             (against.time_off, Obstacle::TimeOff),
             (short, Obstacle::MinimumNotice),
-            (span.start >= self.allowed.end, Obstacle::MaximumAdvance),
+            (self.is_too_far(wanted.starts_at), Obstacle::MaximumAdvance),
             (against.full_day, Obstacle::DailyLimit),
         ];
         found.into_iter().filter_map(|(is, obstacle)| is.then_some(obstacle)).collect()

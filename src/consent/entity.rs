@@ -12,7 +12,7 @@ pub enum ConsentPurpose {
     /// The treatment itself.
     #[sea_orm(string_value = "TREATMENT")]
     Treatment,
-    /// Reminders of appointments.
+    /// Reminders of appointments, and messages about slots that the patient waits for.
     #[sea_orm(string_value = "REMINDERS")]
     Reminders,
     /// De-identified use in research.

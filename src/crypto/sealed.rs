@@ -7,7 +7,7 @@ use super::CryptoError;
 /// Ciphertext of one field: made and opened only by the [field cipher](super::field).
 ///
 /// It has no plain text in it, and `Debug` prints none of its bytes.
-#[derive(Clone, PartialEq, Eq, sea_orm::DeriveValueType)]
+#[derive(Clone, Default, PartialEq, Eq, sea_orm::DeriveValueType)]
 pub struct Sealed(pub Vec<u8>);
 
 impl Sealed {

@@ -8,6 +8,11 @@ use sea_orm::{ConnectOptions, ConnectionTrait, DbBackend, Statement};
 use super::{Database, Engine};
 use crate::error::Error;
 
+/// Statements that a connection keeps prepared. What is read depends on what is asked, so there are many.
+const STATEMENTS: usize = 500;
+/// Rows that SQLite's thread reads ahead: a page, so that it need not wait for whoever takes them.
+const ROWS: usize = 128;
+
 /// Pool sizes and timeouts.
 #[derive(Clone, Debug)]
 pub struct PoolOptions {
@@ -85,6 +90,8 @@ async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, Conne
                     .pragma("trusted_schema", "OFF")
                     .pragma("journal_size_limit", "67108864")
                     .pragma("mmap_size", "268435456")
+                    .row_buffer_size(ROWS)
+                    .statement_cache_capacity(STATEMENTS)
             })
             // One connection that lives as long as the process: nothing to recycle in a file.
             .map_sqlx_sqlite_pool_opts(|pool| pool.max_lifetime(None).idle_timeout(None));
@@ -106,7 +113,9 @@ async fn connect_postgres(url: &str, pool: &PoolOptions) -> Result<Database, Con
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
         .max_connections(pool.max_connections)
         .map_sqlx_postgres_opts(|options| {
-            options.options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")])
+            options
+                .options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")])
+                .statement_cache_capacity(STATEMENTS)
         });
     let connection = sea_orm::Database::connect(options).await?;
     Ok(Database::new(connection.clone(), connection))

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::sea_query::{OnConflict, SqlWriterValues};
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction,
-    DbBackend, DbErr, EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult,
-    QueryTrait, Statement, Value,
+    ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, DbErr,
+    EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult, QueryTrait, Statement,
+    Value,
 };
 
 use super::pending::{Change, Pending, push};
+use super::session::Session;
 use super::{Engine, Scope, Statements};
 use crate::error::{Error, Result};
 use crate::id::WorkspaceId;
@@ -25,7 +26,7 @@ const PARAMETERS: usize = 32_000;
 /// It remembers a failed statement: PostgreSQL answers the `COMMIT` of an aborted transaction with
 /// success although everything is rolled back, so [`Tx::commit`] refuses instead.
 pub struct Tx {
-    inner: DatabaseTransaction,
+    inner: Session,
     engine: Engine,
     scope: Scope,
     failed: AtomicBool,
@@ -35,25 +36,18 @@ pub struct Tx {
 }
 
 impl Tx {
-    pub(super) async fn scoped(
-        inner: DatabaseTransaction,
-        engine: Engine,
-        scope: Scope,
-        statements: Arc<Statements>,
-    ) -> Result<Self> {
-        let tx = Self {
+    pub(super) fn new(inner: Session, scope: Scope, statements: Arc<Statements>) -> Self {
+        Self {
+            engine: inner.engine(),
             inner,
-            engine,
             scope,
             failed: AtomicBool::new(false),
             pending: Mutex::default(),
             statements,
-        };
-        tx.set_scope(scope).await?;
-        Ok(tx)
+        }
     }
 
-    /// Tells row-level security whose rows are meant, until the transaction ends.
+    /// Tells row-level security whose rows are meant from here on, until the transaction ends.
     ///
     /// Work outside any workspace names the chain that its events go to when it is done; nothing else does.
     pub(crate) async fn set_scope(&self, scope: Scope) -> Result<()> {
@@ -75,7 +69,7 @@ impl Tx {
             ),
         };
         self.statements.overhead.fetch_add(1, Ordering::Relaxed);
-        self.inner.execute_raw(statement).await?;
+        self.inner.execute(statement).await?;
         Ok(())
     }
 
@@ -91,7 +85,7 @@ impl Tx {
             [ids.join(",").into()],
         );
         self.statements.overhead.fetch_add(1, Ordering::Relaxed);
-        self.inner.execute_raw(statement).await?;
+        self.inner.execute(statement).await?;
         Ok(())
     }
 
@@ -216,7 +210,7 @@ impl Tx {
         let (sql, values) = sql.into_parts();
         let statement = Statement { sql, values: Some(values), db_backend: DbBackend::Postgres };
         self.statements.work.fetch_add(1, Ordering::Relaxed);
-        self.sent(self.inner.execute_raw(statement).await)?;
+        self.sent(self.inner.execute(statement).await)?;
         Ok(())
     }
 
@@ -304,14 +298,14 @@ macro_rules! connection {
         impl ConnectionTrait for $type {
             fn get_database_backend(&self) -> DbBackend {
                 let $self = self;
-                $tx.inner.get_database_backend()
+                $tx.inner.backend()
             }
 
             async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
                 let $self = self;
                 $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.sent($tx.inner.execute_raw(statement).await)
+                $tx.sent($tx.inner.execute(statement).await)
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -325,14 +319,16 @@ macro_rules! connection {
                 let $self = self;
                 $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.sent($tx.inner.query_one_raw(statement).await)
+                $tx.statements.reads(&statement);
+                $tx.sent($tx.inner.query_one(statement).await)
             }
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
                 let $self = self;
                 $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.sent($tx.inner.query_all_raw(statement).await)
+                $tx.statements.reads(&statement);
+                $tx.sent($tx.inner.query_all(statement).await)
             }
         }
     };

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, Order, QueryFilter, QueryOrder, Select};
+use sea_orm::{ColumnTrait, Condition, Order, QueryFilter, QueryOrder, Select};
 
 use super::entity::{Column, Entity, Model, ModelEx};
 use crate::access::actor::Actor;
+use crate::appointment::occupancy::{self, ResourceKind};
+use crate::appointment::seat;
 use crate::error::Result;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::Call;
 use crate::graphql::page::Key;
-use crate::id::{EquipmentId, ServiceId};
+use crate::id::{AppointmentId, EquipmentId, ServiceId};
 
 /// By name, as people compare names.
 pub const ORDER: [(Column, Order); 2] = [(Column::NameKey, Order::Asc), (Column::Id, Order::Asc)];
@@ -55,5 +57,49 @@ impl BatchKey for EquipmentOf {
             rows.iter().filter(needed).cloned().map(Into::into).collect()
         };
         Ok(keys.iter().map(|key| (*key, of(key))).collect())
+    }
+}
+
+/// The equipment that an appointment takes up, by itself or with the group session that it is part of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EquipmentTakenBy(pub AppointmentId);
+
+impl BatchKey for EquipmentTakenBy {
+    type Value = Vec<ModelEx>;
+
+    async fn load(call: &Call, keys: Vec<Self>) -> Result<HashMap<Self, Vec<ModelEx>>> {
+        let (actor, tx) = (call.actor()?, call.tx().await?);
+        let appointments = || keys.iter().map(|key| key.0);
+        let seats = actor
+            .find::<seat::Entity>()
+            .filter(seat::Column::AppointmentId.is_in(appointments()))
+            .all(&*tx)
+            .await?;
+        let theirs = Condition::any()
+            .add(occupancy::Column::AppointmentId.is_in(appointments()))
+            .add(occupancy::Column::SessionId.is_in(seats.iter().map(|seat| seat.session_id)));
+        let taken = actor
+            .find::<occupancy::Entity>()
+            .filter(occupancy::Column::ResourceKind.eq(ResourceKind::Equipment))
+            .filter(theirs)
+            .all(&*tx)
+            .await?;
+        let mut lists: HashMap<Self, Vec<ModelEx>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+        if taken.is_empty() {
+            return Ok(lists);
+        }
+        let ids = Column::Id.is_in(taken.iter().map(|row| row.resource_id));
+        let rows = actor.find::<Entity>().filter(ids).order_by_asc(Column::NameKey).all(&*tx).await?;
+        for (key, list) in &mut lists {
+            let session =
+                seats.iter().find(|seat| seat.appointment_id == Some(key.0)).map(|seat| seat.session_id);
+            let own = |row: &&occupancy::Model| {
+                row.appointment_id == Some(key.0) || session.is_some() && row.session_id == session
+            };
+            let ids: Vec<_> = taken.iter().filter(own).map(|row| row.resource_id).collect();
+            let own = rows.iter().filter(|row| ids.contains(&row.id.0));
+            list.extend(own.cloned().map(Into::into));
+        }
+        Ok(lists)
     }
 }

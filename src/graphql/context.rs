@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::batch::{BatchKey, Batches};
+use super::document::Selected;
 use super::error::Result as FieldResult;
 use crate::access::actor::{Actor, RequestInfo};
 use crate::access::permission::Permission;
@@ -38,15 +39,20 @@ pub struct Call {
     pub(super) field_errors: Mutex<Vec<ServerError>>,
     /// Where a stream resumes that its transport knows the cursor of.
     resume: Option<String>,
+    /// What a stream selects of each event.
+    selected: Option<Arc<Selected>>,
     /// The cursor of what a stream delivered last.
     position: Mutex<Option<String>>,
 }
+
+/// Patients of whom something was decrypted, with the tables and columns.
+pub type SeenPatients = BTreeMap<PatientId, BTreeSet<(&'static str, &'static str)>>;
 
 /// What the journal will be told before the answer goes out.
 #[derive(Default)]
 struct Seen {
     /// Patients of whom something was decrypted, with the columns.
-    patients: BTreeMap<PatientId, BTreeSet<(&'static str, &'static str)>>,
+    patients: SeenPatients,
     /// Patients that this subscription has told of already.
     told: BTreeSet<PatientId>,
     /// Fields that were refused: told once for an operation, however many rows they were asked of.
@@ -66,8 +72,14 @@ impl Call {
             secret_taken: AtomicBool::new(false),
             field_errors: Mutex::default(),
             resume: None,
+            selected: None,
             position: Mutex::default(),
         })
+    }
+
+    /// The same operation from the start: nothing read, nothing seen.
+    pub(super) fn again(&self) -> Arc<Self> {
+        Self::new(self.app.clone(), self.identity(), self.request.clone())
     }
 
     /// A stream that goes on after this cursor, whatever its document says.
@@ -76,12 +88,18 @@ impl Call {
         identity: Option<Identity>,
         request: RequestInfo,
         after: Option<String>,
+        selected: Selected,
     ) -> Arc<Self> {
         let mut call = Self::new(app, identity, request);
         if let Some(fresh) = Arc::get_mut(&mut call) {
             fresh.resume = after;
+            fresh.selected = Some(Arc::new(selected));
         }
         call
+    }
+
+    pub fn selected(&self) -> Option<Arc<Selected>> {
+        self.selected.clone()
     }
 
     pub fn resume(&self) -> Option<&str> {
@@ -176,6 +194,20 @@ impl Call {
     pub fn note_seen(&self, patient: PatientId, table: &'static str, column: &'static str) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.patients.entry(patient).or_default().insert((table, column));
+    }
+
+    /// What was decrypted since the journal was told; nothing when a field failed or was refused.
+    pub fn seen_patients(&self) -> Option<SeenPatients> {
+        let errors = self.field_errors.lock().unwrap_or_else(PoisonError::into_inner).len();
+        (errors == 0).then(|| self.seen.lock().unwrap_or_else(PoisonError::into_inner).patients.clone())
+    }
+
+    /// Remembers what somebody else decrypted for this answer.
+    pub fn note_patients(&self, patients: &SeenPatients) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (patient, columns) in patients {
+            seen.patients.entry(*patient).or_default().extend(columns);
+        }
     }
 
     /// Remembers that a field was refused.

@@ -3,6 +3,7 @@
 //! This is the only way to the schema, for every transport. What comes out of here is valid by the
 //! specification, bounded in size, and has variables of the types that it declares.
 
+mod asked;
 pub mod cost;
 mod engine;
 mod guard;
@@ -12,12 +13,13 @@ pub mod trusted;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use apollo_compiler::executable::Operation;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::request::{RequestError, coerce_variable_values};
-use apollo_compiler::response::GraphQLError;
+use apollo_compiler::response::{GraphQLError, JsonMap};
 use apollo_compiler::validation::{DiagnosticList, Valid};
 use apollo_compiler::{ExecutableDocument, Node, Schema};
 use async_graphql::parser::types::{ExecutableDocument as EngineDocument, OperationType};
@@ -28,6 +30,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{Code, MAX_ERRORS};
 use super::request::{DocumentId, Request};
+use crate::access::permission::Permission;
 use cost::Cost;
 use trusted::{Mode, TrustedDocuments};
 
@@ -35,6 +38,8 @@ use trusted::{Mode, TrustedDocuments};
 const REMEMBERED_BYTES: u64 = 64 << 20;
 /// What a selection takes in the two forms that are kept, with room to spare.
 const SELECTION_BYTES: u64 = 500;
+/// Plans made so far.
+static PLANS: AtomicU64 = AtomicU64::new(0);
 /// Fragments can spread each other this deep: there is no room in a document for more.
 pub const MAX_CHAIN: usize = 300;
 
@@ -78,7 +83,30 @@ pub struct Prepared {
     pub kind: OperationType,
     /// In points; see [`cost`].
     pub cost: u32,
-    pub request: async_graphql::Request,
+    plan: Arc<Plan>,
+    variables: Valid<JsonMap>,
+}
+
+impl Prepared {
+    /// What the engine executes.
+    pub fn request(&self) -> async_graphql::Request {
+        let variables = engine::variables(&self.variables);
+        let mut request = async_graphql::Request::new(String::new()).variables(variables);
+        request.set_parsed_query(self.plan.document.clone());
+        request
+    }
+
+    /// What it selects of the objects of its root fields.
+    pub fn selected(&self) -> Selected {
+        let used = self.plan.below.iter().map(|name| self.variables.get(name.as_str()));
+        let variables = used.collect::<Vec<_>>();
+        Selected { plan: self.plan.number, variables: format!("{variables:?}") }
+    }
+
+    /// Whether the field guard would have nothing to refuse, for who is granted these permissions.
+    pub fn needs_no_guard(&self, granted: impl Fn(Permission) -> bool) -> bool {
+        self.kind == OperationType::Query && self.plan.asked.iter().all(|permission| granted(*permission))
+    }
 }
 
 /// The validator and the documents that it let through.
@@ -97,7 +125,7 @@ struct Inner {
 struct Document {
     valid: Valid<ExecutableDocument>,
     /// What is made of its operations, by their names.
-    plans: HashMap<Option<String>, Plan>,
+    plans: HashMap<Option<String>, Arc<Plan>>,
     /// What it takes in memory, by estimate.
     bytes: u64,
 }
@@ -107,6 +135,19 @@ struct Plan {
     kind: OperationType,
     /// Known beforehand, unless it depends on variables.
     cost: Option<Cost>,
+    /// The permissions that its fields ask for.
+    asked: Vec<Permission>,
+    /// Tells it from all others.
+    number: u64,
+    /// The variables that are used below its root fields.
+    below: Vec<String>,
+}
+
+/// What an operation selects of the objects of its root fields: the same selection with the same variables.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Selected {
+    plan: u64,
+    variables: String,
 }
 
 impl Documents {
@@ -145,11 +186,7 @@ impl Documents {
             Some(cost) => cost,
             None => cost::count(&document.valid, operation, &variables),
         };
-        let cost = cost::check(cost)?;
-        let mut prepared =
-            async_graphql::Request::new(String::new()).variables(engine::variables(&variables));
-        prepared.set_parsed_query(plan.document.clone());
-        Ok(Prepared { kind: plan.kind, cost, request: prepared })
+        Ok(Prepared { kind: plan.kind, cost: cost::check(cost)?, plan: plan.clone(), variables })
     }
 
     fn find(&self, request: &Request) -> Result<Arc<Document>, Refusal> {
@@ -211,7 +248,7 @@ impl Documents {
             self.check_introspection(&valid, operation)?;
             plans.insert(
                 operation.name.as_ref().map(|name| name.as_str().to_owned()),
-                plan(&valid, operation),
+                Arc::new(plan(&self.0.schema, &valid, operation)),
             );
         }
         let bytes = text.len() as u64 + selections * SELECTION_BYTES;
@@ -236,7 +273,7 @@ impl Documents {
     }
 }
 
-fn plan(document: &Valid<ExecutableDocument>, operation: &Node<Operation>) -> Plan {
+fn plan(schema: &Schema, document: &Valid<ExecutableDocument>, operation: &Node<Operation>) -> Plan {
     use apollo_compiler::ast::OperationType as Kind;
     let cost = cost::count(document, operation, &Default::default());
     Plan {
@@ -247,6 +284,9 @@ fn plan(document: &Valid<ExecutableDocument>, operation: &Node<Operation>) -> Pl
             Kind::Subscription => OperationType::Subscription,
         },
         cost: (!cost.varies).then_some(cost),
+        asked: asked::permissions(schema, document, operation),
+        number: PLANS.fetch_add(1, Ordering::Relaxed),
+        below: asked::variables_below(document, operation),
     }
 }
 

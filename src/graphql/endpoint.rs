@@ -47,6 +47,8 @@ pub struct Delivery {
 #[derive(Clone)]
 pub struct Endpoint {
     schema: Schema,
+    /// See [`Endpoint::query`].
+    unguarded: Schema,
     app: Arc<App>,
     documents: Documents,
 }
@@ -55,7 +57,7 @@ impl Endpoint {
     pub fn new(app: Arc<App>) -> Self {
         let config = &app.config;
         let documents = Documents::new(&super::sdl(config), config.introspection, config.documents.clone());
-        Self { schema: super::schema(config), documents, app }
+        Self { schema: super::schema(config), unguarded: super::unguarded_schema(config), documents, app }
     }
 
     /// Finds out what the request asks for. Nothing runs yet.
@@ -85,11 +87,7 @@ impl Endpoint {
     pub async fn answer(&self, prepared: Prepared, caller: Caller) -> Response {
         let request_id = caller.request.id.clone();
         let (started, kind) = (Instant::now(), prepared.kind);
-        let call = Call::new(self.app.clone(), caller.identity, caller.request);
-        // Boxed: it is large, and every wrapper around it would hold it again.
-        let execution = Box::pin(self.schema.execute(prepared.request.data(call.clone())));
-        let executed = contained(tokio::time::timeout(DEADLINE, drive(&call, execution))).await;
-        call.release().await;
+        let (call, executed) = self.execute(&prepared, caller).await;
         let mut response = match executed {
             Some(Ok(response)) => told(&call, response).await,
             Some(Err(_)) => {
@@ -101,6 +99,22 @@ impl Endpoint {
         error::finish(&mut response, &request_id);
         metrics::operation(kind, &response, started.elapsed());
         response
+    }
+
+    /// Runs a query or mutation. One that the guard would have nothing to refuse of runs without it, and once more
+    /// with it when something fails: the guard keeps what fails to its field. Nothing of the first attempt is kept.
+    async fn execute(&self, prepared: &Prepared, caller: Caller) -> (Arc<Call>, Option<Timed<Response>>) {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        let mut call = Call::new(self.app.clone(), caller.identity, caller.request);
+        if prepared.needs_no_guard(|permission| call.permits(permission).is_ok()) {
+            let executed = run(&self.unguarded, prepared, &call, deadline).await;
+            if !matches!(&executed, Some(Ok(response)) if response.is_err()) {
+                return (call, executed);
+            }
+            call = call.again();
+        }
+        let executed = run(&self.schema, prepared, &call, deadline).await;
+        (call, executed)
     }
 
     /// Executes a subscription: one response for each event. It begins after the cursor when the transport knows
@@ -118,8 +132,9 @@ impl Endpoint {
             return futures::stream::once(answer).boxed();
         }
         let request_id = caller.request.id.clone();
-        let call = Call::resuming(self.app.clone(), caller.identity, caller.request, after);
-        let source = self.schema.execute_stream(prepared.request.data(call.clone())).boxed();
+        let (app, selected) = (self.app.clone(), prepared.selected());
+        let call = Call::resuming(app, caller.identity, caller.request, after, selected);
+        let source = self.schema.execute_stream(prepared.request().data(call.clone())).boxed();
         futures::stream::unfold(Some((source, call)), move |state| {
             let request_id = request_id.clone();
             async move {
@@ -143,6 +158,22 @@ impl Endpoint {
         })
         .boxed()
     }
+}
+
+type Timed<T> = Result<T, tokio::time::error::Elapsed>;
+
+/// The response of the engine, unless the time was up; nothing when it panicked.
+async fn run(
+    schema: &Schema,
+    prepared: &Prepared,
+    call: &Arc<Call>,
+    deadline: tokio::time::Instant,
+) -> Option<Timed<Response>> {
+    // Boxed: it is large, and every wrapper around it would hold it again.
+    let execution = Box::pin(schema.execute(prepared.request().data(call.clone())));
+    let executed = contained(tokio::time::timeout_at(deadline, drive(call, execution))).await;
+    call.release().await;
+    executed
 }
 
 /// The outcome of the future; nothing when it panicked. Others go on as if nothing had happened.

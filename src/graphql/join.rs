@@ -1,29 +1,30 @@
-//! To-one relations read in the same statement, where the operation asks for them.
+//! To-one relations that are read in the same statement as the rows that have them.
 //!
-//! A slice lists its relations once ([`Join::one`]); [`select`] joins those whose GraphQL field the
-//! operation selects and fills the model's slot. A relation that was not joined (a payload of a mutation,
-//! `node(id:)`) is read by the loader instead, so resolvers work either way.
+//! A relation that was not joined (a payload of a mutation, `node(id:)`) is read by the loader instead, so
+//! resolvers work either way.
 
-use sea_orm::sea_query::{Alias, IntoIden};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Iden, Iterable, JoinType, QueryResult,
-    QuerySelect, RelationDef, Select,
-};
+use std::sync::LazyLock;
 
 use sea_orm::prelude::BelongsTo;
+use sea_orm::{DbErr, EntityTrait, QueryResult, RelationDef, Select};
 
-use crate::error::Result;
+use super::project::{self, Asked, Columns, Shape};
 
-type Attach<E> =
-    Box<dyn Fn(&mut <E as EntityTrait>::ModelEx, &QueryResult, &str) -> Result<(), DbErr> + Send + Sync>;
-type Columns<E> = Box<dyn Fn(Select<E>, &str) -> Select<E> + Send + Sync>;
+type Attach<E> = Box<
+    dyn Fn(&mut <E as EntityTrait>::ModelEx, Columns, &QueryResult, &mut usize) -> Result<(), DbErr>
+        + Send
+        + Sync,
+>;
+type Selected<E> = Box<dyn Fn(Select<E>, Columns, &str) -> Select<E> + Send + Sync>;
+type Wanted = Box<dyn Fn(&Asked<'_>) -> Columns + Send + Sync>;
 
 /// A to-one relation that can be joined.
 pub struct Join<E: EntityTrait> {
     /// The GraphQL field that asks for it.
     field: &'static str,
     relation: RelationDef,
-    columns: Columns<E>,
+    columns: Wanted,
+    select: Selected<E>,
     attach: Attach<E>,
 }
 
@@ -33,20 +34,19 @@ impl<E: EntityTrait> Join<E> {
         field: &'static str,
         relation: RelationDef,
         slot: fn(&mut E::ModelEx) -> &mut BelongsTo<T>,
+        shape: &'static LazyLock<Shape<T>>,
     ) -> Self
     where
         T: EntityTrait,
-        T::Model: Into<T::ModelEx>,
+        T::Model: Default + Into<T::ModelEx>,
     {
-        Self {
-            field,
-            relation,
-            columns: Box::new(columns_of::<E, T>),
-            attach: Box::new(move |row, result, prefix| {
-                *slot(row) = BelongsTo::Loaded(Box::new(T::Model::from_query_result(result, prefix)?.into()));
-                Ok(())
-            }),
-        }
+        let attach: Attach<E> = Box::new(move |row, columns, result, place| {
+            let target = project::read(shape, columns, result, place)?
+                .ok_or_else(|| DbErr::RecordNotFound(format!("the {field} of a row")))?;
+            *slot(row) = BelongsTo::Loaded(Box::new(target.into()));
+            Ok(())
+        });
+        Self::to(field, relation, shape, attach)
     }
 
     /// A relation that a row may lack.
@@ -54,44 +54,68 @@ impl<E: EntityTrait> Join<E> {
         field: &'static str,
         relation: RelationDef,
         slot: fn(&mut E::ModelEx) -> &mut BelongsTo<Option<T>>,
+        shape: &'static LazyLock<Shape<T>>,
     ) -> Self
     where
         T: EntityTrait,
-        T::Model: Into<T::ModelEx>,
+        T::Model: Default + Into<T::ModelEx>,
     {
+        let attach: Attach<E> = Box::new(move |row, columns, result, place| {
+            let target = project::read(shape, columns, result, place)?;
+            *slot(row) = BelongsTo::Loaded(target.map(|target| Box::new(target.into())));
+            Ok(())
+        });
+        Self::to(field, relation, shape, attach)
+    }
+
+    fn to<T: EntityTrait>(
+        field: &'static str,
+        relation: RelationDef,
+        shape: &'static LazyLock<Shape<T>>,
+        attach: Attach<E>,
+    ) -> Self {
         Self {
             field,
             relation,
-            columns: Box::new(columns_of::<E, T>),
-            attach: Box::new(move |row, result, prefix| {
-                // Not `from_query_result_optional`: it takes every decoding error for an absent row.
-                let id = format!("{prefix}id");
-                let absent = result.try_get_by::<Option<uuid::Uuid>, _>(id.as_str())?.is_none();
-                let model = if absent { None } else { Some(T::Model::from_query_result(result, prefix)?) };
-                *slot(row) = BelongsTo::Loaded(model.map(|model| Box::new(model.into())));
-                Ok(())
+            columns: Box::new(move |asked| shape.columns(asked)),
+            select: Box::new(move |query, columns, alias| {
+                project::select_joined(query, shape, columns, alias)
             }),
+            attach,
         }
     }
-}
 
-/// `alias.column AS alias_column` for every column of the target: short prefixes, for PostgreSQL cuts
-/// names at 63 bytes.
-fn columns_of<E: EntityTrait, T: EntityTrait>(query: Select<E>, alias: &str) -> Select<E> {
-    T::Column::iter().fold(query, |query, column| {
-        let name = column.unquoted();
-        query.expr_as(
-            column.select_as(sea_orm::sea_query::Expr::col((Alias::new(alias), column))),
-            format!("{alias}_{name}"),
-        )
-    })
-}
+    pub(super) fn field(&self) -> &'static str {
+        self.field
+    }
 
-/// Whether the nodes of the connection that is being resolved are asked for this field.
-pub fn nodes_asked<'a>(ctx: &'a async_graphql::Context<'_>) -> impl Fn(&str) -> bool + 'a {
-    let look = ctx.look_ahead();
-    let (nodes, edges) = (look.field("nodes"), look.field("edges").field("node"));
-    move |field| nodes.field(field).exists() || edges.field(field).exists()
+    pub(super) fn relation(&self) -> RelationDef {
+        self.relation.clone()
+    }
+
+    /// The columns of the row that name the other one.
+    pub(super) fn key(&self) -> Vec<String> {
+        self.relation.from_col.iter().map(|column| column.to_string()).collect()
+    }
+
+    /// The columns of the other row that are asked for.
+    pub(super) fn columns(&self, asked: &Asked<'_>) -> Columns {
+        (self.columns)(asked)
+    }
+
+    pub(super) fn select(&self, query: Select<E>, columns: Columns, alias: &str) -> Select<E> {
+        (self.select)(query, columns, alias)
+    }
+
+    pub(super) fn attach(
+        &self,
+        row: &mut E::ModelEx,
+        columns: Columns,
+        result: &QueryResult,
+        place: &mut usize,
+    ) -> Result<(), DbErr> {
+        (self.attach)(row, columns, result, place)
+    }
 }
 
 /// A joined relation, if it was joined.
@@ -108,39 +132,4 @@ pub fn maybe_joined<T: EntityTrait>(slot: &BelongsTo<Option<T>>) -> Option<Optio
         BelongsTo::Loaded(model) => Some(model.as_deref()),
         BelongsTo::Unloaded => None,
     }
-}
-
-/// Runs the query with those relations joined that are asked for: one statement.
-pub async fn select<E>(
-    query: Select<E>,
-    asked: impl Fn(&str) -> bool,
-    joins: &[Join<E>],
-    db: &impl ConnectionTrait,
-) -> Result<Vec<E::ModelEx>>
-where
-    E: EntityTrait,
-    E::Model: Into<E::ModelEx>,
-{
-    let chosen: Vec<(String, &Join<E>)> = joins
-        .iter()
-        .filter(|join| asked(join.field))
-        .enumerate()
-        .map(|(index, join)| (format!("r{index}"), join))
-        .collect();
-    let mut query = query;
-    for (alias, join) in &chosen {
-        query =
-            query.join_as(JoinType::LeftJoin, join.relation.clone(), Alias::new(alias.as_str()).into_iden());
-        query = (join.columns)(query, alias);
-    }
-    let statement = db.get_database_backend().build(&sea_orm::QueryTrait::into_query(query));
-    let mut rows = Vec::new();
-    for result in db.query_all_raw(statement).await? {
-        let mut row: E::ModelEx = E::Model::from_query_result(&result, "")?.into();
-        for (alias, join) in &chosen {
-            (join.attach)(&mut row, &result, &format!("{alias}_"))?;
-        }
-        rows.push(row);
-    }
-    Ok(rows)
 }

@@ -166,7 +166,7 @@ impl Page {
             if self.backwards { (more, self.before.is_some()) } else { (self.after.is_some(), more) };
         let edges = rows
             .into_iter()
-            .map(|row| Edge { cursor: self.binding.encode(&position(&row)), node: node(row) })
+            .map(|row| Edge { place: Place { binding: self.binding, keys: position(&row) }, node: node(row) })
             .collect();
         List { edges, previous, next, total: total.map(|total| i32::try_from(total).unwrap_or(i32::MAX)) }
     }
@@ -212,8 +212,20 @@ pub struct List<N> {
 
 /// An item of a list and its place in it.
 pub struct Edge<N> {
-    cursor: String,
+    place: Place,
     node: N,
+}
+
+/// A place in a list. It becomes a cursor when somebody asks for it.
+struct Place {
+    binding: Binding,
+    keys: Vec<Key>,
+}
+
+impl Place {
+    fn cursor(&self) -> String {
+        self.binding.encode(&self.keys)
+    }
 }
 
 impl<N: OutputType> TypeName for List<N> {
@@ -236,8 +248,8 @@ impl<N: OutputType> List<N> {
         PageInfo {
             has_previous_page: self.previous,
             has_next_page: self.next,
-            start_cursor: self.edges.first().map(|edge| edge.cursor.clone()),
-            end_cursor: self.edges.last().map(|edge| edge.cursor.clone()),
+            start_cursor: self.edges.first().map(|edge| edge.place.cursor()),
+            end_cursor: self.edges.last().map(|edge| edge.place.cursor()),
         }
     }
 
@@ -266,8 +278,8 @@ impl<N: OutputType> Edge<N> {
     }
 
     /// Its place: pass it as `after` or `before` to go on from here.
-    async fn cursor(&self) -> &str {
-        &self.cursor
+    async fn cursor(&self) -> String {
+        self.place.cursor()
     }
 }
 

@@ -9,6 +9,7 @@ use sea_orm::prelude::DateTimeUtc;
 use super::changes::{ChangeType, reaches};
 use super::feed::{FeedEvent, cursor};
 use super::follow::{follow, permit};
+use super::shared::Shared;
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::graphql::context::{Call, ContextExt};
@@ -112,7 +113,7 @@ impl AppointmentAction {
 /// Something that happened to an appointment.
 pub struct AppointmentEvent {
     workspace: WorkspaceId,
-    appointment: appointment::ModelEx,
+    appointment: Arc<appointment::ModelEx>,
     event: FeedEvent,
 }
 
@@ -215,7 +216,7 @@ impl LiveSubscription {
                           days is `CURSOR_EXPIRED`."
         )]
         after: Option<String>,
-    ) -> Result<impl Stream<Item = Result<AppointmentEvent>>> {
+    ) -> Result<impl Stream<Item = Result<Shared<AppointmentEvent>>>> {
         let filter = filter.unwrap_or_default();
         Ok(follow(ctx, Permission::ReadAppointments, after.as_deref(), move |call, event| {
             appointment_event(call, event, filter.clone())
@@ -247,14 +248,18 @@ async fn appointment_event(
     call: Arc<Call>,
     event: FeedEvent,
     filter: AppointmentEventFilter,
-) -> crate::error::Result<Option<AppointmentEvent>> {
+) -> crate::error::Result<Option<Shared<AppointmentEvent>>> {
     let Some(id) = event.subject_id.filter(|_| event.subject_type.as_deref() == Some(AppointmentId::TABLE))
     else {
         return Ok(None);
     };
     let workspace = call.actor()?.workspace;
-    let appointment = call.load(AppointmentId(id)).await?.filter(|appointment| filter.matches(appointment));
-    Ok(appointment.map(|appointment| AppointmentEvent { workspace, appointment, event }))
+    let found = call.app.shares.appointment(&call, event.seq, AppointmentId(id)).await?;
+    let appointment = found.filter(|appointment| filter.matches(appointment));
+    Ok(appointment.map(|appointment| Shared {
+        seq: event.seq,
+        told: AppointmentEvent { workspace, appointment, event },
+    }))
 }
 
 /// A place in the feed of changes.

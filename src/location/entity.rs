@@ -5,10 +5,11 @@ use sea_orm::entity::prelude::*;
 use crate::id::{LocationId, WorkspaceId};
 
 /// What sort of place a location is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum LocationKind {
     /// At the practice.
+    #[default]
     #[sea_orm(string_value = "CLINIC")]
     Clinic,
     /// At the patient's home.
@@ -20,7 +21,7 @@ pub enum LocationKind {
 }
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "locations")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -1,6 +1,7 @@
 //! Reading locations.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use sea_orm::{ColumnTrait, Order, QueryFilter, Select};
 
@@ -10,7 +11,11 @@ use crate::error::Result;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::Call;
 use crate::graphql::page::Key;
+use crate::graphql::project::Shape;
 use crate::id::LocationId;
+
+/// What the fields of a location read.
+pub static SHAPE: LazyLock<Shape<Entity>> = LazyLock::new(|| Shape::new([Column::Id]));
 
 /// By name, as people compare names.
 pub const ORDER: [(Column, Order); 2] = [(Column::NameKey, Order::Asc), (Column::Id, Order::Asc)];

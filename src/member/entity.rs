@@ -5,10 +5,13 @@ use sea_orm::entity::prelude::*;
 use crate::id::{MembershipId, PatientId, UserId, WorkspaceId};
 
 /// What a member may do in a workspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, async_graphql::Enum,
+)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum Role {
     /// Runs the practice: everything, including members and settings.
+    #[default]
     #[sea_orm(string_value = "OWNER")]
     Owner,
     /// Manages the practice, without being its owner.
@@ -35,7 +38,7 @@ pub enum Role {
 }
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "memberships")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -1,6 +1,7 @@
 //! Reading members.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use sea_orm::{ColumnTrait, Condition, Order, QueryFilter, QuerySelect, Select};
 
@@ -13,7 +14,13 @@ use crate::error::Result;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::Call;
 use crate::graphql::page::Key;
+use crate::graphql::project::Shape;
 use crate::id::{MembershipId, UserId};
+
+/// What the fields of a member read.
+pub static SHAPE: LazyLock<Shape<Entity>> = LazyLock::new(|| {
+    Shape::new([Column::Id]).field("hasAccount", [Column::UserId]).field("email", [Column::UserId])
+});
 
 /// By name.
 pub const ORDER: [(Column, Order); 2] = [(Column::DisplayName, Order::Asc), (Column::Id, Order::Asc)];

@@ -1,12 +1,13 @@
 //! Reading patients.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use data_encoding::HEXLOWER;
 use sea_orm::{ColumnTrait, Order, QueryFilter, QueryOrder, Select};
 
 use super::directory::{Criteria, PatientOrder};
-use super::entity::{Column, Entity, Model, ModelEx};
+use super::entity::{Column, Entity, ModelEx};
 use super::family_history;
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
@@ -15,9 +16,24 @@ use crate::graphql::batch::BatchKey;
 use crate::graphql::context::Call;
 use crate::graphql::input::fold;
 use crate::graphql::page::{Key, Page};
+use crate::graphql::project::{self, Chosen, Shape};
 use crate::id::{FamilyHistoryId, PatientId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
+
+/// What the fields of a patient read.
+pub static SHAPE: LazyLock<Shape<Entity>> = LazyLock::new(|| {
+    let address = [Column::AddressLine, Column::City, Column::State, Column::PostalCode, Column::Country];
+    let contact =
+        [Column::EmergencyContactName, Column::EmergencyContactPhone, Column::EmergencyContactRelationship];
+    Shape::new([Column::Id])
+        .field("displayName", [Column::FirstName, Column::LastName])
+        .field("age", [Column::BirthDate, Column::ReportedAge, Column::DeceasedOn])
+        .field("address", address)
+        .field("emergencyContact", contact)
+        .field("appointments", [])
+        .field("familyHistory", [])
+});
 
 /// The newest first: ids are in the order of creation.
 pub const NEWEST: [(Column, Order); 1] = [(Column::Id, Order::Desc)];
@@ -37,7 +53,7 @@ pub fn list(actor: &Actor, include_archived: bool) -> Select<Entity> {
 }
 
 /// The position of a patient in every list of patients. It holds no name, because a cursor is not encrypted.
-pub fn position(row: &Model) -> Vec<Key> {
+pub fn position(row: &ModelEx) -> Vec<Key> {
     vec![Key::Id(row.id.0)]
 }
 
@@ -48,7 +64,8 @@ pub async fn search(
     include_archived: bool,
     order: PatientOrder,
     page: &Page,
-) -> Result<(Vec<Model>, u64)> {
+    chosen: &Chosen,
+) -> Result<(Vec<ModelEx>, u64)> {
     let text = text.unwrap_or_default();
     if text.chars().count() > LONGEST_SEARCH {
         return Err(Error::invalid_argument("search", format!("At most {LONGEST_SEARCH} characters.")));
@@ -67,11 +84,11 @@ pub async fn search(
                 .with("ids", ids(shown)),
         );
     }
-    Ok((by_ids(call, &found.ids).await?, found.total))
+    Ok((by_ids(call, &found.ids, chosen).await?, found.total))
 }
 
 /// Other patients who may be the same person.
-pub async fn duplicates(call: &Call, patient: PatientId) -> Result<Vec<ModelEx>> {
+pub async fn duplicates(call: &Call, patient: PatientId, chosen: &Chosen) -> Result<Vec<ModelEx>> {
     let (actor, tx) = (call.actor()?, call.tx().await?);
     let directory = call.app.directories.current(&call.app, &tx).await?;
     let found = directory.duplicates(&actor, patient, MOST_DUPLICATES);
@@ -84,7 +101,7 @@ pub async fn duplicates(call: &Call, patient: PatientId) -> Result<Vec<ModelEx>>
             .of_patient(patient)
             .with("ids", ids(&found)),
     );
-    Ok(by_ids(call, &found).await?.into_iter().map(ModelEx::from).collect())
+    by_ids(call, &found, chosen).await
 }
 
 fn ids(patients: &[PatientId]) -> Vec<String> {
@@ -92,13 +109,14 @@ fn ids(patients: &[PatientId]) -> Vec<String> {
 }
 
 /// The rows of these patients in this order, in one statement.
-async fn by_ids(call: &Call, ids: &[PatientId]) -> Result<Vec<Model>> {
+async fn by_ids(call: &Call, ids: &[PatientId], chosen: &Chosen) -> Result<Vec<ModelEx>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let (actor, tx) = (call.actor()?, call.tx().await?);
-    let rows = actor.find::<Entity>().filter(Column::Id.is_in(ids.iter().copied())).all(&*tx).await?;
-    let mut rows: HashMap<PatientId, Model> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let query = actor.find::<Entity>().filter(Column::Id.is_in(ids.iter().copied()));
+    let rows = project::select(&SHAPE, chosen, query, &*tx).await?;
+    let mut rows: HashMap<PatientId, ModelEx> = rows.into_iter().map(|row| (row.id, row)).collect();
     Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
 }
 

@@ -1,8 +1,8 @@
-//! A reminder: a message to be sent once, at a time, for one start of an appointment.
+//! A reminder: a message to be sent once, at a time, for one start of an appointment, or about one offer.
 
 use sea_orm::entity::prelude::*;
 
-use crate::id::{AppointmentId, MembershipId, ReminderId, WorkspaceId};
+use crate::id::{AppointmentHoldId, AppointmentId, MembershipId, ReminderId, WorkspaceId};
 
 /// Who a reminder goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
@@ -41,7 +41,7 @@ pub enum ReminderState {
     /// Given up after several attempts.
     #[sea_orm(string_value = "FAILED")]
     Failed,
-    /// No longer wanted: the appointment was moved or called off.
+    /// No longer wanted: the appointment was moved or called off, or the offer is over.
     #[sea_orm(string_value = "CANCELLED")]
     Cancelled,
 }
@@ -53,8 +53,10 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ReminderId,
     pub workspace_id: WorkspaceId,
-    /// None for a digest, which is about a day.
+    /// None for a digest, which is about a day, and for an offer.
     pub appointment_id: Option<AppointmentId>,
+    /// The slot that is kept for a patient of the waiting list.
+    pub hold_id: Option<AppointmentHoldId>,
     pub recipient: ReminderRecipient,
     /// The member it goes to.
     pub membership_id: Option<MembershipId>,
@@ -62,7 +64,7 @@ pub struct Model {
     /// What it says, such as `before_60` or `digest_today`.
     pub kind: String,
     pub due_at: DateTimeUtc,
-    /// The appointment's start that it was made for; another start needs another reminder.
+    /// The start that it was made for; another start needs another reminder.
     pub starts_at: DateTimeUtc,
     pub state: ReminderState,
     pub attempts: i32,
@@ -81,6 +83,13 @@ pub struct Model {
         to = "(workspace_id, id)"
     )]
     pub appointment: BelongsTo<Option<crate::appointment::entity::Entity>>,
+    #[sea_orm(
+        belongs_to,
+        relation_enum = "Hold",
+        from = "(workspace_id, hold_id)",
+        to = "(workspace_id, id)"
+    )]
+    pub hold: BelongsTo<Option<crate::appointment::hold::Entity>>,
     #[sea_orm(
         belongs_to,
         relation_enum = "Member",

@@ -11,13 +11,14 @@ use super::queries::{self, SettingsOf};
 use super::rules::Kind;
 use super::{calendar_feed as feed, commands, notification_setting as setting};
 use crate::access::permission::Permission;
+use crate::appointment::hold;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::{CalendarFeedId, ReminderId};
-use crate::member;
+use crate::{appointment, member};
 
 /// What a reminder says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -36,9 +37,12 @@ pub enum ReminderKind {
     AgendaToday,
     /// The practitioner's appointments of the next day.
     AgendaTomorrow,
+    /// A slot is kept for a patient of the waiting list.
+    Offer,
 }
 
-/// A message about an appointment, or a practitioner's agenda: sent once, by e-mail.
+/// A message about an appointment, about a slot of the waiting list, or a practitioner's agenda: sent once, by
+/// e-mail.
 #[Object(name = "Reminder")]
 impl ModelEx {
     /// The reminder's id. Every attempt to send it carries the same one.
@@ -49,6 +53,22 @@ impl ModelEx {
     /// Who it goes to.
     async fn recipient(&self) -> ReminderRecipient {
         self.recipient
+    }
+
+    /// The appointment that it is about. Null for an agenda and an offer.
+    async fn appointment(&self, ctx: &Context<'_>) -> Result<Option<Box<appointment::entity::ModelEx>>> {
+        match self.appointment_id {
+            Some(id) => Ok(ctx.call().load(id).await?.map(Box::new)),
+            None => Ok(None),
+        }
+    }
+
+    /// The slot that is kept for a patient of the waiting list. Null unless its kind is `OFFER`.
+    async fn offer(&self, ctx: &Context<'_>) -> Result<Option<hold::ModelEx>> {
+        match self.hold_id {
+            Some(id) => Ok(ctx.call().load(id).await?),
+            None => Ok(None),
+        }
     }
 
     /// The member it goes to. Null when it goes to the patient.
@@ -74,6 +94,7 @@ impl ModelEx {
             Kind::Cancelled => ReminderKind::Cancelled,
             Kind::AgendaToday => ReminderKind::AgendaToday,
             Kind::AgendaTomorrow => ReminderKind::AgendaTomorrow,
+            Kind::Offer => ReminderKind::Offer,
         })
     }
 
@@ -90,7 +111,7 @@ impl ModelEx {
         self.due_at
     }
 
-    /// The appointment's start that it was made for; for an agenda, when it was due.
+    /// The start that it was made for; for an agenda, when it was due.
     async fn starts_at(&self) -> DateTimeUtc {
         self.starts_at
     }
@@ -262,6 +283,25 @@ impl ReminderQuery {
     #[graphql(directive = requires::apply(Permission::ManageAppointments))]
     async fn notification_settings(&self, ctx: &Context<'_>) -> Result<Option<setting::Model>> {
         settings(ctx).await.map(Some)
+    }
+
+    /// Messages that were given up, the latest first: the mail server refused them, or could not be reached. Nobody
+    /// was told what they say.
+    #[graphql(directive = requires::apply(Permission::ManageWorkspace))]
+    async fn failed_reminders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<List<ModelEx>> {
+        let actor = ctx.actor()?;
+        let binding = Binding::new(actor.workspace, "failedReminders", &());
+        let page = Page::new(binding, PageArgs { first, after, last, before })?;
+        Ok(page::read(ctx, &page, queries::failed(&actor), &queries::LATEST, queries::position).await?)
     }
 
     /// Your calendar feeds, the newest first; with the permission `MANAGE_MEMBERS`, those of everybody.

@@ -1,7 +1,7 @@
-//! Writing the outbox: which reminders follow from what happened to an appointment.
+//! Writing the outbox: which messages follow from what happened to an appointment or to the waiting list.
 
 use chrono::{DateTime, Duration, Utc};
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set};
 
 use super::entity::{ActiveModel, Column, Entity, ReminderChannel, ReminderRecipient, ReminderState};
@@ -11,10 +11,11 @@ use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
 use crate::appointment::entity::{self as appointment, AppointmentStatus, Model as Appointment};
 use crate::appointment::event::AppointmentEventKind;
+use crate::appointment::hold::{self, Model as Hold};
 use crate::appointment::places::Party;
 use crate::crypto::keys::PatientCipher;
 use crate::error::Result;
-use crate::id::{AppointmentId, MembershipId, PatientId, ReminderId};
+use crate::id::{AppointmentHoldId, MembershipId, PatientId, ReminderId};
 use crate::workspace::entity::Model as Workspace;
 use crate::{patient, workspace};
 
@@ -39,7 +40,7 @@ pub async fn follow(
     };
     let (planned, wanted) = (before.is_some_and(holds), holds(after));
     if before.is_some() && !wanted || before.is_some_and(|before| !holds(before)) {
-        call_off(unit, actor, after.id).await?;
+        call_off(unit, actor, Column::AppointmentId.eq(after.id)).await?;
     }
     if after.starts_at <= unit.clock().now() {
         return Ok(());
@@ -104,7 +105,21 @@ pub async fn follow_series(
     put(unit, planned).await
 }
 
-/// Plans the reminders of everything that a patient is expected to, who has just agreed to them.
+/// Tells a patient of the waiting list of the slot that is kept for them, if they agreed to messages.
+pub async fn follow_offer(unit: &UnitOfWork, actor: &Actor, held: &Hold) -> Result<()> {
+    let Some(patient) = held.patient_id else { return Ok(()) };
+    let patient = patient::commands::require(unit, actor, patient).await?;
+    let rows = if patient.reminder_consent { vec![of_offer(unit, held)] } else { Vec::new() };
+    store(unit, rows, revive([Column::WorkspaceId, Column::HoldId])).await
+}
+
+/// Calls off the message about an offer that is over.
+pub async fn call_off_offer(unit: &UnitOfWork, actor: &Actor, held: AppointmentHoldId) -> Result<()> {
+    call_off(unit, actor, Column::HoldId.eq(held)).await
+}
+
+/// Plans the messages of a patient who has just agreed to them: about everything that they are expected to, and
+/// about the slots that are kept for them.
 pub async fn for_all_of_patient(
     unit: &UnitOfWork,
     actor: &Actor,
@@ -116,7 +131,17 @@ pub async fn for_all_of_patient(
     for row in ahead(unit, actor, appointment::Column::PatientId.eq(patient.id)).await? {
         rows.extend(for_patient(unit, &workspace, patient, cipher, &row)?);
     }
-    put(unit, rows).await
+    put(unit, rows).await?;
+    let kept = actor
+        .find::<hold::Entity>()
+        .filter(hold::Column::PatientId.eq(patient.id))
+        .filter(hold::Column::ForWaitlist.eq(true))
+        .filter(hold::Column::ReleasedAt.is_null())
+        .filter(hold::Column::ExpiresAt.gt(unit.clock().now()))
+        .all(&**unit)
+        .await?;
+    let rows = kept.iter().map(|held| of_offer(unit, held)).collect();
+    store(unit, rows, revive([Column::WorkspaceId, Column::HoldId])).await
 }
 
 /// Plans a practitioner's own reminders anew, who has just changed when they want them.
@@ -142,14 +167,15 @@ pub async fn call_off_patient(unit: &UnitOfWork, actor: &Actor, patient: Patient
         .column(appointment::Column::Id)
         .filter(appointment::Column::PatientId.eq(patient))
         .into_query();
-    Entity::update_many()
-        .col_expr(Column::State, Expr::value(ReminderState::Cancelled))
-        .filter(Column::WorkspaceId.eq(actor.workspace))
-        .filter(Column::Recipient.eq(ReminderRecipient::Patient))
-        .filter(Column::State.eq(ReminderState::Pending))
-        .filter(Column::AppointmentId.in_subquery(theirs))
-        .exec(&**unit)
-        .await?;
+    let kept = actor
+        .find::<hold::Entity>()
+        .select_only()
+        .column(hold::Column::Id)
+        .filter(hold::Column::PatientId.eq(patient))
+        .into_query();
+    for about in [Column::AppointmentId.in_subquery(theirs), Column::HoldId.in_subquery(kept)] {
+        call_off(unit, actor, Column::Recipient.eq(ReminderRecipient::Patient).and(about)).await?;
+    }
     Ok(())
 }
 
@@ -157,7 +183,6 @@ pub async fn call_off_patient(unit: &UnitOfWork, actor: &Actor, patient: Patient
 pub async fn put_agendas(unit: &UnitOfWork, agendas: &[(MembershipId, Kind, DateTime<Utc>)]) -> Result<()> {
     let rows = agendas.iter().map(|(member, kind, due)| ActiveModel {
         membership_id: Set(Some(*member)),
-        appointment_id: Set(None),
         starts_at: Set(*due),
         ..row(unit, ReminderRecipient::Member, *kind, *due)
     });
@@ -165,12 +190,12 @@ pub async fn put_agendas(unit: &UnitOfWork, agendas: &[(MembershipId, Kind, Date
     store(unit, rows.collect(), nothing).await
 }
 
-async fn call_off(unit: &UnitOfWork, actor: &Actor, id: AppointmentId) -> Result<()> {
+async fn call_off(unit: &UnitOfWork, actor: &Actor, which: SimpleExpr) -> Result<()> {
     Entity::update_many()
         .col_expr(Column::State, Expr::value(ReminderState::Cancelled))
         .col_expr(Column::UpdatedAt, Expr::value(unit.clock().now()))
         .filter(Column::WorkspaceId.eq(actor.workspace))
-        .filter(Column::AppointmentId.eq(id))
+        .filter(which)
         .filter(Column::State.eq(ReminderState::Pending))
         .exec(&**unit)
         .await?;
@@ -178,11 +203,7 @@ async fn call_off(unit: &UnitOfWork, actor: &Actor, id: AppointmentId) -> Result
 }
 
 /// The next appointments of somebody that are still expected.
-async fn ahead(
-    unit: &UnitOfWork,
-    actor: &Actor,
-    whose: sea_orm::sea_query::SimpleExpr,
-) -> Result<Vec<Appointment>> {
+async fn ahead(unit: &UnitOfWork, actor: &Actor, whose: SimpleExpr) -> Result<Vec<Appointment>> {
     let rows = actor
         .find::<appointment::Entity>()
         .filter(whose)
@@ -271,6 +292,8 @@ fn row(unit: &UnitOfWork, recipient: ReminderRecipient, kind: Kind, due: DateTim
     let now = unit.clock().now();
     ActiveModel {
         id: Set(unit.id::<ReminderId>()),
+        appointment_id: Set(None),
+        hold_id: Set(None),
         membership_id: Set(None),
         recipient: Set(recipient),
         channel: Set(ReminderChannel::Email),
@@ -292,6 +315,12 @@ fn about(of: &Appointment, row: ActiveModel) -> ActiveModel {
     ActiveModel { appointment_id: Set(Some(of.id)), starts_at: Set(of.starts_at), ..row }
 }
 
+/// The message about a slot that is kept for a patient: due at once.
+fn of_offer(unit: &UnitOfWork, held: &Hold) -> ActiveModel {
+    let row = row(unit, ReminderRecipient::Patient, Kind::Offer, unit.clock().now());
+    ActiveModel { hold_id: Set(Some(held.id)), starts_at: Set(held.starts_at), ..row }
+}
+
 fn to(member: MembershipId, row: ActiveModel) -> ActiveModel {
     ActiveModel { membership_id: Set(Some(member)), ..row }
 }
@@ -299,29 +328,27 @@ fn to(member: MembershipId, row: ActiveModel) -> ActiveModel {
 /// Stores reminders of appointments. One that was called off for the same start comes to life again, as does one
 /// that went to another practitioner; one that was sent stays sent.
 async fn put(unit: &UnitOfWork, rows: Vec<ActiveModel>) -> Result<()> {
-    let revive = OnConflict::columns([
-        Column::WorkspaceId,
-        Column::AppointmentId,
-        Column::Recipient,
-        Column::Kind,
-        Column::StartsAt,
-    ])
-    .update_columns([
-        Column::MembershipId,
-        Column::DueAt,
-        Column::State,
-        Column::Attempts,
-        Column::LeaseUntil,
-        Column::LeaseOwner,
-        Column::SentAt,
-        Column::LastError,
-        Column::UpdatedAt,
-    ])
-    .action_and_where(Expr::cust(
-        "reminders.state = 'CANCELLED' OR reminders.membership_id IS DISTINCT FROM excluded.membership_id",
-    ))
-    .to_owned();
-    store(unit, rows, revive).await
+    let key = [Column::WorkspaceId, Column::AppointmentId, Column::Recipient, Column::Kind, Column::StartsAt];
+    store(unit, rows, revive(key)).await
+}
+
+fn revive(key: impl IntoIterator<Item = Column>) -> OnConflict {
+    OnConflict::columns(key)
+        .update_columns([
+            Column::MembershipId,
+            Column::DueAt,
+            Column::State,
+            Column::Attempts,
+            Column::LeaseUntil,
+            Column::LeaseOwner,
+            Column::SentAt,
+            Column::LastError,
+            Column::UpdatedAt,
+        ])
+        .action_and_where(Expr::cust(
+            "reminders.state = 'CANCELLED' OR reminders.membership_id IS DISTINCT FROM excluded.membership_id",
+        ))
+        .to_owned()
 }
 
 async fn store(unit: &UnitOfWork, mut rows: Vec<ActiveModel>, conflict: OnConflict) -> Result<()> {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::Call;
 use crate::graphql::page::Key;
-use crate::id::{AppointmentId, CalendarFeedId, MembershipId, ReminderId};
+use crate::id::{AppointmentHoldId, AppointmentId, CalendarFeedId, MembershipId, ReminderId};
 
 impl BatchKey for ReminderId {
     type Value = entity::ModelEx;
@@ -47,6 +47,34 @@ impl BatchKey for RemindersOf {
         }
         Ok(lists)
     }
+}
+
+/// The message about an offer of the waiting list.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MessageOf(pub AppointmentHoldId);
+
+impl BatchKey for MessageOf {
+    type Value = entity::ModelEx;
+
+    async fn load(call: &Call, keys: Vec<Self>) -> Result<HashMap<Self, entity::ModelEx>> {
+        let (actor, tx) = (call.actor()?, call.tx().await?);
+        let of_these = entity::Column::HoldId.is_in(keys.iter().map(|key| key.0));
+        let rows = actor.find::<entity::Entity>().filter(of_these).all(&*tx).await?;
+        Ok(rows.into_iter().filter_map(|row| Some((Self(row.hold_id?), row.into()))).collect())
+    }
+}
+
+/// What was given up.
+pub fn failed(actor: &Actor) -> Select<entity::Entity> {
+    actor.find::<entity::Entity>().filter(entity::Column::State.eq(entity::ReminderState::Failed))
+}
+
+/// The latest first.
+pub const LATEST: [(entity::Column, Order); 2] =
+    [(entity::Column::DueAt, Order::Desc), (entity::Column::Id, Order::Desc)];
+
+pub fn position(row: &entity::Model) -> Vec<Key> {
+    vec![Key::At(row.due_at.timestamp_micros()), Key::Id(row.id.0)]
 }
 
 /// What a member wants to be told; nothing until they have said so.

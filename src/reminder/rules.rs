@@ -10,7 +10,7 @@ use sea_orm::prelude::Json;
 use crate::appointment::entity::AppointmentStatus;
 use crate::workspace::entity::Model as Workspace;
 
-/// What comes less than this before the appointment is of no use to the patient.
+/// What comes less than this before the appointment, or before an offer ends, is of no use to the patient.
 const LEAST_NOTICE: Duration = Duration::hours(1);
 /// An agenda that could not be sent for so long is not sent any more.
 pub const AGENDA_KEEPS: Duration = Duration::hours(2);
@@ -28,6 +28,8 @@ pub enum Kind {
     AgendaToday,
     /// Those of tomorrow.
     AgendaTomorrow,
+    /// A slot is kept for a patient of the waiting list.
+    Offer,
 }
 
 impl fmt::Display for Kind {
@@ -40,6 +42,7 @@ impl fmt::Display for Kind {
             Self::Cancelled => f.write_str("cancelled"),
             Self::AgendaToday => f.write_str("agenda_today"),
             Self::AgendaTomorrow => f.write_str("agenda_tomorrow"),
+            Self::Offer => f.write_str("offer"),
         }
     }
 }
@@ -55,6 +58,7 @@ impl FromStr for Kind {
             "cancelled" => Self::Cancelled,
             "agenda_today" => Self::AgendaToday,
             "agenda_tomorrow" => Self::AgendaTomorrow,
+            "offer" => Self::Offer,
             other => Self::Before(other.strip_prefix("before_").ok_or(())?.parse().map_err(|_| ())?),
         })
     }
@@ -140,11 +144,16 @@ impl Quiet {
         }
     }
 
-    /// Whether a message can go out now, later, or not at all any more.
-    pub fn allows(&self, now: DateTime<Utc>, starts_at: DateTime<Utc>) -> Allowed {
+    /// The instant at which nobody is disturbed any more: the end of the quiet, or the instant itself outside.
+    pub fn over(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        self.around(at).map_or(at, |(_, ends)| ends)
+    }
+
+    /// Whether a message can go out now, later, or not at all any more: it is of use until an hour before `until`.
+    pub fn allows(&self, now: DateTime<Utc>, until: DateTime<Utc>) -> Allowed {
         match self.around(now) {
             None => Allowed::Now,
-            Some((_, ends)) if ends + LEAST_NOTICE <= starts_at => Allowed::From(ends),
+            Some((_, ends)) if ends + LEAST_NOTICE <= until => Allowed::From(ends),
             Some(_) => Allowed::Never,
         }
     }
@@ -182,7 +191,7 @@ mod tests {
     fn a_kind_survives_its_text() {
         for kind in [Kind::Before(1440), Kind::Booked, Kind::Rescheduled, Kind::Confirmed, Kind::Cancelled]
             .into_iter()
-            .chain([Kind::AgendaToday, Kind::AgendaTomorrow])
+            .chain([Kind::AgendaToday, Kind::AgendaTomorrow, Kind::Offer])
         {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }

@@ -1,6 +1,7 @@
 //! Sending one reminder: whether it still holds, and what it says.
 
 use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 
 use super::entity::{Model as Reminder, ReminderRecipient};
@@ -12,13 +13,15 @@ use crate::access::entity::user;
 use crate::access::scope::find_global;
 use crate::app::App;
 use crate::appointment::entity::{self as appointment, AppointmentStatus, Model as Appointment};
+use crate::appointment::hold;
 use crate::consent::entity::ConsentPurpose;
 use crate::db::tx::Tx;
 use crate::error::{Error, Result};
-use crate::id::{MembershipId, PatientId};
+use crate::id::{AppointmentHoldId, LocationId, MembershipId, PatientId};
 use crate::location::entity as location;
 use crate::mail::Mail;
 use crate::member::entity as member;
+use crate::room::entity as room;
 use crate::workspace::entity::Model as Workspace;
 use crate::{consent, patient};
 
@@ -30,6 +33,12 @@ pub enum Verdict {
     Later(DateTime<Utc>),
     /// Not any more, for this reason.
     Drop(&'static str),
+}
+
+/// Where a patient is told something, and on which clock.
+struct Reach {
+    to: String,
+    zone: Tz,
 }
 
 /// What is at hand for judging one reminder.
@@ -45,6 +54,9 @@ impl Judge<'_> {
     /// Asks again everything that the reminder was planned on: it may have changed since.
     pub async fn judge(&self, reminder: &Reminder) -> Result<Verdict> {
         let Ok(kind) = reminder.kind.parse::<Kind>() else { return Ok(Verdict::Drop("kind")) };
+        if let Some(held) = reminder.hold_id {
+            return self.offer(held).await;
+        }
         let appointment = match reminder.appointment_id {
             Some(id) => {
                 let query = self.actor.find::<appointment::Entity>();
@@ -84,41 +96,76 @@ impl Judge<'_> {
     }
 
     async fn to_patient(&self, of: &Appointment) -> Result<Verdict> {
+        let Reach { to, zone } = match self.reach(of.patient_id, &of.timezone, of.starts_at).await? {
+            Ok(reach) => reach,
+            Err(verdict) => return Ok(verdict),
+        };
+        let practitioner = self.member(of.practitioner_id).await?;
+        let place = self.place(of.location_id).await?;
+        let starts_at = of.starts_at.with_timezone(&zone);
+        let mail = text::to_patient(self.workspace, &practitioner.display_name, place.as_ref(), &starts_at);
+        Ok(Verdict::Send(Mail { to, ..mail }, Some(of.patient_id)))
+    }
+
+    /// The message about a slot that is kept for a patient, as long as it is.
+    async fn offer(&self, id: AppointmentHoldId) -> Result<Verdict> {
+        let query = self.actor.find::<hold::Entity>().filter(hold::Column::Id.eq(id));
+        let held = query.one(self.tx).await?.ok_or(Error::NotFound)?;
+        let Some(patient) = held.patient_id else { return Ok(Verdict::Drop("recipient")) };
+        if held.released_at.is_some() || held.expires_at <= self.now {
+            return Ok(Verdict::Drop("over"));
+        }
+        let Reach { to, zone } = match self.reach(patient, &self.workspace.timezone, held.expires_at).await? {
+            Ok(reach) => reach,
+            Err(verdict) => return Ok(verdict),
+        };
+        let practitioner = self.member(held.practitioner_id).await?;
+        let place = match held.room_id {
+            Some(id) => {
+                let room = self.actor.find::<room::Entity>().filter(room::Column::Id.eq(id));
+                self.place(room.one(self.tx).await?.and_then(|room| room.location_id)).await?
+            }
+            None => None,
+        };
+        let (starts_at, until) = (held.starts_at.with_timezone(&zone), held.expires_at.with_timezone(&zone));
+        let mail =
+            text::offer(self.workspace, &practitioner.display_name, place.as_ref(), &starts_at, &until);
+        Ok(Verdict::Send(Mail { to, ..mail }, Some(patient)))
+    }
+
+    /// Where a patient is told something that is of use until then, or why they are not told. `timezone` is the zone
+    /// of a patient who has none.
+    async fn reach(
+        &self,
+        id: PatientId,
+        timezone: &str,
+        until: DateTime<Utc>,
+    ) -> Result<std::result::Result<Reach, Verdict>> {
         let query = self.actor.find::<patient::entity::Entity>();
-        let query = query.filter(patient::entity::Column::Id.eq(of.patient_id));
+        let query = query.filter(patient::entity::Column::Id.eq(id));
         let patient = query.one(self.tx).await?.ok_or(Error::NotFound)?;
         let gone = patient.archived_at.is_some()
             || patient.merged_into_id.is_some()
             || patient.restricted_at.is_some()
             || patient.deceased_on.is_some();
         if gone {
-            return Ok(Verdict::Drop("patient"));
+            return Ok(Err(Verdict::Drop("patient")));
         }
         if !patient.reminder_consent || self.consent_expired(patient.id).await? {
-            return Ok(Verdict::Drop("consent"));
+            return Ok(Err(Verdict::Drop("consent")));
         }
-        let Some(email) = &patient.email else { return Ok(Verdict::Drop("address")) };
+        let Some(email) = &patient.email else { return Ok(Err(Verdict::Drop("address"))) };
         let key_version = patient.key_version;
         let cipher = self.app.keys.patient(self.tx, self.actor, patient.id, key_version).await?;
         let zone = match &patient.timezone {
             Some(sealed) => zone_of(&cipher.open(patient.id, "timezone", sealed)?),
-            None => zone_of(&of.timezone),
+            None => zone_of(timezone),
         };
-        match Quiet::of(self.workspace, zone).allows(self.now, of.starts_at) {
-            Allowed::Now => {}
-            Allowed::From(at) => return Ok(Verdict::Later(at)),
-            Allowed::Never => return Ok(Verdict::Drop("quiet")),
-        }
-        let practitioner = self.member(of.practitioner_id).await?;
-        let place = self.place(of).await?;
-        let mail = text::to_patient(
-            self.workspace,
-            &practitioner.display_name,
-            place.as_ref(),
-            &of.starts_at.with_timezone(&zone),
-        );
-        let to = cipher.open(patient.id, "email", email)?;
-        Ok(Verdict::Send(Mail { to, ..mail }, Some(patient.id)))
+        Ok(match Quiet::of(self.workspace, zone).allows(self.now, until) {
+            Allowed::Now => Ok(Reach { to: cipher.open(patient.id, "email", email)?, zone }),
+            Allowed::From(at) => Err(Verdict::Later(at)),
+            Allowed::Never => Err(Verdict::Drop("quiet")),
+        })
     }
 
     async fn to_practitioner(&self, id: MembershipId, kind: Kind, of: &Appointment) -> Result<Verdict> {
@@ -132,13 +179,13 @@ impl Judge<'_> {
             Kind::Rescheduled => settings.notify_rescheduled,
             Kind::Confirmed => settings.notify_confirmed,
             Kind::Cancelled => settings.notify_cancelled,
-            Kind::AgendaToday | Kind::AgendaTomorrow => false,
+            Kind::AgendaToday | Kind::AgendaTomorrow | Kind::Offer => false,
         };
         if !wanted {
             return Ok(Verdict::Drop("settings"));
         }
         let starts_at = of.starts_at.with_timezone(&zone_in(&settings, self.workspace));
-        let place = self.place(of).await?;
+        let place = self.place(of.location_id).await?;
         let mail = text::to_practitioner(self.workspace, kind, place.as_ref(), &starts_at);
         Ok(Verdict::Send(Mail { to, ..mail }, None))
     }
@@ -218,8 +265,8 @@ impl Judge<'_> {
         query.one(self.tx).await?.ok_or(Error::NotFound)
     }
 
-    async fn place(&self, of: &Appointment) -> Result<Option<location::Model>> {
-        let Some(id) = of.location_id else { return Ok(None) };
+    async fn place(&self, id: Option<LocationId>) -> Result<Option<location::Model>> {
+        let Some(id) = id else { return Ok(None) };
         let query = self.actor.find::<location::Entity>().filter(location::Column::Id.eq(id));
         Ok(query.one(self.tx).await?)
     }

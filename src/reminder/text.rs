@@ -8,6 +8,9 @@ use crate::location::entity::{LocationKind, Model as Location};
 use crate::mail::Mail;
 use crate::workspace::entity::Model as Workspace;
 
+const AGREED: &str =
+    "\n\nYou get this because you agreed to reminders. Tell the practice if you want no more.";
+
 /// One line of an agenda.
 pub struct Entry<'a> {
     pub starts_at: DateTime<Tz>,
@@ -27,13 +30,35 @@ pub fn to_patient(
         place.map(|place| format!("{}\n", place_of(place))).unwrap_or_default(),
         workspace.name,
     );
-    text.push_str(match &workspace.phone {
-        Some(_) => "If you cannot come, please call us: ",
-        None => "If you cannot come, please tell us.",
+    text.push_str(&match &workspace.phone {
+        Some(phone) => format!("If you cannot come, please call us: {phone}"),
+        None => "If you cannot come, please tell us.".into(),
     });
-    text.push_str(workspace.phone.as_deref().unwrap_or_default());
-    text.push_str("\n\nYou get this because you agreed to reminders. Tell the practice if you want no more.");
+    text.push_str(AGREED);
     mail("Reminder of your appointment".into(), text)
+}
+
+/// A slot that is kept for somebody of the waiting list.
+pub fn offer(
+    workspace: &Workspace,
+    practitioner: &str,
+    place: Option<&Location>,
+    starts_at: &DateTime<Tz>,
+    until: &DateTime<Tz>,
+) -> Mail {
+    let place = place.map(|place| format!("{}\n", place_of(place))).unwrap_or_default();
+    let answer = match &workspace.phone {
+        Some(phone) => format!("please call us: {phone}"),
+        None => "please tell us.".into(),
+    };
+    let text = format!(
+        "An appointment that you wait for is free:\n\n{}\nWith {practitioner}\n{place}{}\n\nIt is kept for you until {}. \
+         If you want it, {answer}{AGREED}",
+        when(starts_at),
+        workspace.name,
+        when(until),
+    );
+    mail("An appointment is free for you".into(), text)
 }
 
 pub fn to_practitioner(
@@ -47,7 +72,7 @@ pub fn to_practitioner(
         Kind::Rescheduled => "Appointment moved",
         Kind::Confirmed => "Appointment confirmed",
         Kind::Cancelled => "Appointment cancelled",
-        Kind::Before(_) | Kind::AgendaToday | Kind::AgendaTomorrow => "Upcoming appointment",
+        Kind::Before(_) | Kind::AgendaToday | Kind::AgendaTomorrow | Kind::Offer => "Upcoming appointment",
     };
     let place = place.map(|place| format!("{}\n", place_of(place))).unwrap_or_default();
     let text = format!("{what}:\n\n{}\n{place}{}", when(starts_at), workspace.name);

@@ -5,10 +5,11 @@ use sea_orm::entity::prelude::*;
 use crate::id::{LocationId, RoomId, WorkspaceId};
 
 /// What a room is fit for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum RoomKind {
     /// Talks and plain visits.
+    #[default]
     #[sea_orm(string_value = "CONSULTATION")]
     Consultation,
     /// Physical examinations.
@@ -29,7 +30,7 @@ pub enum RoomKind {
 }
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "rooms")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

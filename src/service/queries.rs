@@ -1,6 +1,7 @@
 //! Reading services.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use sea_orm::{ColumnTrait, Order, QueryFilter, Select};
 
@@ -10,7 +11,11 @@ use crate::error::Result;
 use crate::graphql::batch::BatchKey;
 use crate::graphql::context::Call;
 use crate::graphql::page::Key;
+use crate::graphql::project::Shape;
 use crate::id::ServiceId;
+
+/// What the fields of a service read.
+pub static SHAPE: LazyLock<Shape<Entity>> = LazyLock::new(|| Shape::new([Column::Id]).field("equipment", []));
 
 /// By name, as people compare names.
 pub const ORDER: [(Column, Order); 2] = [(Column::NameKey, Order::Asc), (Column::Id, Order::Asc)];

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod calendar;
+mod zones;
 
 use chrono::{DateTime, Utc};
 use praxis::id::PatientId;

@@ -272,3 +272,31 @@ on_both_engines! {
         assert_eq!(third["conflicts"][0]["appointment"]["id"], second["id"]);
     }
 }
+
+on_both_engines! {
+    /// B30: what is in a patient's way, and what they can have instead, names nobody.
+    async fn a_refused_move_and_a_refused_hold_show_a_patient_times_and_nobody_else(on: On) {
+        let practice = Practice::new(on).await;
+        let own = practice.booked(practice.bob, "2026-06-02T14:00:00Z").await;
+        practice.booked(practice.ada, "2026-06-02T09:00:00Z").await;
+        let bob: Client = practice.as_patient(practice.bob).await;
+        let conflict = "... on AppointmentConflict { conflicts { resource startsAt appointment { id patient { lastName } reason } } \
+            alternatives { startsAt } }";
+        let to = json!({ "input": { "id": own, "expectedVersion": 1, "startsAt": "2026-06-02T09:15:00Z" } });
+        let document = format!("mutation($input: RescheduleAppointmentInput!) {{ refused: rescheduleAppointment(input: $input) {{ {conflict} }} }}");
+        let moved = bob.ok(&document, to).await["refused"].clone();
+        let document = format!("mutation($input: HoldSlotInput!) {{ refused: holdSlot(input: $input) {{ {conflict} }} }}");
+        let held = bob.ok(&document, json!({ "input": practice.slot("2026-06-02T09:00:00Z") })).await["refused"].clone();
+        for refused in [moved, held] {
+            let conflicts = refused["conflicts"].as_array().unwrap();
+            assert_eq!((conflicts.len(), &conflicts[0]["resource"]), (1, &json!("PRACTITIONER")));
+            assert_eq!(conflicts[0]["appointment"], Json::Null);
+            assert!(!refused["alternatives"].as_array().unwrap().is_empty());
+        }
+        // The calendar of the day has the own appointment only.
+        let calendar = "{ calendar(from: \"2026-06-02T00:00:00Z\", to: \"2026-06-03T00:00:00Z\") { practitioners { \
+            appointments { id } holds { id } } } }";
+        let seen = bob.ok(calendar, json!({})).await["calendar"].to_string();
+        assert_eq!((seen.matches("apt_").count(), seen.contains(own.as_str().unwrap())), (1, true), "{seen}");
+    }
+}

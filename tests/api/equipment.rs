@@ -127,3 +127,48 @@ on_both_engines! {
         assert_eq!(list["equipment"]["nodes"], json!([{ "name": "Scanner" }]));
     }
 }
+
+on_both_engines! {
+    async fn appointments_show_the_equipment_that_they_take_up(on: On) {
+        let practice = Practice::new(on).await;
+        let (scanner, scan) = practice.with_scanner().await;
+        let first = practice.booked(practice.ada, "2026-06-02T09:00:00Z").await;
+        let laser = practice.equipment("Laser").await;
+        let create = "mutation($input: CreateServiceInput!) { createService(input: $input) { service { id } } }";
+        let group = json!({ "input": { "name": "Course", "durationMinutes": 60, "appointmentType": "THERAPY", "capacity": 3,
+            "equipmentIds": [laser, scanner] } });
+        let group = practice.owner.ok(create, group).await["createService"]["service"]["id"].clone();
+        let both = practice.book(&practice.desk, practice.elsewhere(&group, "2026-06-02T11:00:00Z")).await;
+        let mut second = practice.elsewhere(&group, "2026-06-02T11:00:00Z");
+        second["patientId"] = practice.ada.to_string().into();
+        practice.book(&practice.desk, second).await;
+
+        let list = "{ appointments { nodes { id equipment { id name } } } }";
+        let answer = practice.desk.run(list, json!({})).await;
+        assert!(answer.errors.is_empty(), "{:?}", answer.errors);
+        let nodes = answer.data["appointments"]["nodes"].as_array().unwrap().clone();
+        assert_eq!(nodes[0]["equipment"], json!([{ "id": scanner, "name": "Scanner" }]));
+        // The session has it once; whoever takes part in it shows it.
+        for seat in &nodes[1..] {
+            assert_eq!(seat["equipment"], json!([{ "id": laser, "name": "Laser" }, { "id": scanner, "name": "Scanner" }]));
+        }
+        assert_eq!((nodes.len(), answer.statements), (3, 4));
+        for day in 10..20 {
+            practice.book(&practice.desk, practice.elsewhere(&scan, &format!("2026-06-{day}T09:00:00Z"))).await;
+        }
+        assert_eq!(practice.desk.run(list, json!({})).await.statements, 4);
+
+        // What was given back is not shown, and what the service needs from now on is for bookings to come.
+        let of = "query($id: ID!) { appointment(id: $id) { equipment { name } } }";
+        let none = json!({ "input": { "id": practice.service, "expectedVersion": 2, "equipmentIds": [] } });
+        practice.owner.ok(UPDATE_SERVICE, none).await;
+        let kept = practice.desk.ok(of, json!({ "id": first })).await;
+        assert_eq!(kept["appointment"]["equipment"], json!([{ "name": "Scanner" }]));
+        practice.step(&practice.desk, "cancelAppointment", &first, 1).await.unwrap();
+        let gone = practice.desk.ok(of, json!({ "id": first })).await;
+        assert_eq!(gone["appointment"]["equipment"], json!([]));
+        practice.step(&practice.desk, "cancelAppointment", &both["appointment"]["id"], 1).await.unwrap();
+        let left = practice.desk.ok(of, json!({ "id": both["appointment"]["id"] })).await;
+        assert_eq!(left["appointment"]["equipment"], json!([]));
+    }
+}

@@ -272,3 +272,44 @@ on_both_engines! {
         assert_eq!(told, ["hold.placed", "hold.released"]);
     }
 }
+
+on_both_engines! {
+    async fn holds_are_listed_by_practitioner_and_range_until_they_end(on: On) {
+        let practice = Practice::new(on).await;
+        let list = "query($filter: SlotHoldFilter, $first: Int, $after: String) { slotHolds(filter: $filter, first: $first, \
+            after: $after) { totalCount pageInfo { endCursor hasNextPage } nodes { id startsAt practitioner { id } } } }";
+        let starts = async |client: &Client, filter: Json| -> Vec<String> {
+            let found = client.ok(list, json!({ "filter": filter })).await["slotHolds"]["nodes"].clone();
+            found.as_array().unwrap().iter().map(|hold| hold["startsAt"].as_str().unwrap()[8..16].to_owned()).collect()
+        };
+        let first = practice.held(&practice.desk, practice.slot("2026-06-02T09:00:00Z")).await;
+        practice.held(&practice.desk, practice.slot("2026-06-03T09:00:00Z")).await;
+        let mut other = practice.slot("2026-06-02T10:00:00Z");
+        other["practitionerId"] = practice.owner.membership().to_string().into();
+        practice.held(&practice.desk, other).await;
+        let ada = practice.as_patient(practice.ada).await;
+        practice.held(&ada, practice.slot("2026-06-04T09:00:00Z")).await;
+
+        assert_eq!(starts(&practice.desk, json!({})).await, ["02T09:00", "02T10:00", "03T09:00", "04T09:00"]);
+        let of_doctor = json!({ "practitionerId": practice.doctor.membership().to_string() });
+        assert_eq!(starts(&practice.desk, of_doctor).await, ["02T09:00", "03T09:00", "04T09:00"]);
+        // What ends when the range begins is not in it, nor what starts when it ends.
+        let range = json!({ "from": "2026-06-02T09:30:00Z", "to": "2026-06-03T09:00:00Z" });
+        assert_eq!(starts(&practice.desk, range).await, ["02T10:00"]);
+        assert_eq!(starts(&ada, json!({})).await, ["04T09:00"]);
+        let page = practice.desk.ok(list, json!({ "first": 3 })).await["slotHolds"].clone();
+        assert_eq!((&page["totalCount"], &page["pageInfo"]["hasNextPage"]), (&json!(4), &json!(true)));
+        let rest = practice.desk.ok(list, json!({ "first": 3, "after": page["pageInfo"]["endCursor"] })).await;
+        assert_eq!(rest["slotHolds"]["nodes"].as_array().unwrap().len(), 1);
+
+        practice.desk.ok(RELEASE, json!({ "input": { "id": first["id"] } })).await;
+        assert_eq!(starts(&practice.desk, json!({})).await, ["02T10:00", "03T09:00", "04T09:00"]);
+        practice.app.app.clock.advance(Duration::from_secs(10 * 60));
+        assert_eq!(starts(&practice.desk, json!({})).await, Vec::<String>::new());
+        assert_eq!(starts(&practice.desk, json!({ "includeEnded": true })).await.len(), 4);
+        let researcher = practice.app.member(practice.owner.workspace(), Role::Researcher).await;
+        assert_eq!(researcher.code(list, json!({})).await, "FORBIDDEN");
+        let elsewhere = practice.app.workspace("south").await;
+        assert_eq!(starts(&elsewhere, json!({ "includeEnded": true })).await, Vec::<String>::new());
+    }
+}

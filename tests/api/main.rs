@@ -16,6 +16,8 @@ mod live;
 mod location;
 mod member;
 mod patient;
+mod plans;
+mod projection;
 mod reminder;
 mod roles;
 mod room;

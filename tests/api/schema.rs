@@ -226,3 +226,23 @@ async fn the_sample_operations_fit_the_schema() {
     }
     assert_eq!(checked, 11);
 }
+
+/// B30. What looks like one, and is text that nobody opens.
+const ONLY_TEXT: [&str; 1] = ["UpdateWorkspaceInput.website"];
+
+#[test]
+fn no_input_is_an_address_that_the_server_would_open() {
+    let sdl = Sdl::load();
+    let mut found = Vec::new();
+    for (name, definition) in &sdl.0 {
+        let TypeKind::InputObject(input) = &definition.kind else { continue };
+        for field in input.fields.iter().map(|field| field.node.name.node.as_str()) {
+            let lower = field.to_lowercase();
+            let opens = ["url", "uri", "webhook", "callback", "endpoint", "hostname", "website", "domain"];
+            if opens.iter().any(|word| lower.contains(word)) {
+                found.push(format!("{name}.{field}"));
+            }
+        }
+    }
+    assert_eq!(found, ONLY_TEXT);
+}

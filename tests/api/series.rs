@@ -405,3 +405,61 @@ on_both_engines! {
         assert_eq!(later["appointment"]["series"]["startsAtLocal"], "2026-11-01T10:00");
     }
 }
+
+on_both_engines! {
+    async fn a_series_that_cannot_be_moved_is_told_where_all_of_it_can_go(on: On) {
+        let practice = Practice::new(on).await;
+        let ids = practice.weekly(4).await;
+        practice.booked(practice.bob, "2026-06-23T13:15:00Z").await;
+        let document = "mutation($input: RescheduleAppointmentInput!) { rescheduleAppointment(input: $input) { __typename \
+            ... on AppointmentConflict { alternatives { startsAt endsAt options { practitioner { id } } } } } }";
+        let to = json!({ "input": { "id": ids[1], "expectedVersion": 1, "startsAt": "2026-06-09T13:00:00Z",
+            "scope": "THIS_AND_FOLLOWING" } });
+
+        let refused = practice.desk.ok(document, to).await["rescheduleAppointment"].clone();
+
+        let found = refused["alternatives"].as_array().unwrap().clone();
+        let starts: Vec<&str> = found.iter().map(|slot| slot["startsAt"].as_str().unwrap()).collect();
+        // The ninth is free from one o'clock on; the 23rd only from the end of the buffer after the other patient on.
+        assert_eq!(starts[..4], ["2026-06-09T14:00:00+00:00", "2026-06-09T14:15:00+00:00", "2026-06-09T14:30:00+00:00",
+            "2026-06-09T22:00:00+00:00"]);
+        assert_eq!(starts.len(), 10);
+        assert_eq!(found[0]["endsAt"], "2026-06-09T14:30:00+00:00");
+        assert_eq!(found[0]["options"], json!([{ "practitioner": { "id": practice.doctor.membership().to_string() } }]));
+        // Each of them is meant: on another day as well.
+        for (version, start) in [(1, starts[0]), (2, starts[9])] {
+            let moved = practice.move_to(&ids[1], version, start, "THIS_AND_FOLLOWING").await;
+            assert_eq!(moved["__typename"], "AppointmentRescheduled", "{start}: {moved}");
+        }
+    }
+}
+
+on_both_engines! {
+    async fn how_far_ahead_can_be_booked_is_asked_of_the_first_occurrence_and_of_a_patient_of_each(on: On) {
+        let practice = Practice::new(on).await;
+        let update = "mutation($input: UpdateServiceInput!) { updateService(input: $input) { service { id } } }";
+        let limit = json!({ "input": { "id": practice.service, "expectedVersion": 1, "maxAdvanceDays": 30 } });
+        practice.owner.ok(update, limit).await;
+        let bob = practice.as_patient(practice.bob).await;
+        let mut own = practice.series("2026-06-03T09:00", "FREQ=WEEKLY;COUNT=6");
+        own["patientId"] = practice.bob.to_string().into();
+        let refused = practice.book_series(&bob, own).await;
+        // The thirtieth day from the first of June is the first of July.
+        assert_eq!(each(&refused, "outcome"), ["NOT_BOOKED", "NOT_BOOKED", "NOT_BOOKED", "NOT_BOOKED", "NOT_BOOKED", "CONFLICT"]);
+        assert_eq!(refused["occurrences"][5]["problems"], json!(["This is too far ahead to be booked."]));
+
+        let booked = practice.book_series(&practice.desk, practice.series("2026-06-03T09:00", "FREQ=WEEKLY;COUNT=10")).await;
+        assert_eq!(each(&booked, "outcome"), vec!["BOOKED"; 10]);
+        // One that begins too far ahead is none, whatever is left out.
+        let mut late = practice.series("2026-07-02T09:00", "FREQ=WEEKLY;COUNT=3");
+        late["onConflict"] = "SKIP".into();
+        let refused = practice.book_series(&practice.desk, late).await;
+        assert_eq!(each(&refused, "outcome"), vec!["CONFLICT"; 3]);
+        // The same when it is moved.
+        let id = ids(&booked)[1].clone();
+        let moved = practice.move_to(&id, 1, "2026-06-10T13:00:00Z", "THIS_AND_FOLLOWING").await;
+        assert_eq!(moved["__typename"], "AppointmentRescheduled", "{moved}");
+        let moved = practice.move_to(&id, 2, "2026-07-08T13:00:00Z", "THIS_AND_FOLLOWING").await;
+        assert_eq!(moved["__typename"], "AppointmentConflict", "{moved}");
+    }
+}

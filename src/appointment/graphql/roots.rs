@@ -13,17 +13,19 @@ use crate::appointment::input::{
     CorrectAppointmentStatusInput, RescheduleAppointmentInput, UpdateAppointmentInput,
 };
 use crate::appointment::occupy::Claim;
-use crate::appointment::queries::{self, FirstOfPatient, Wanted};
-use crate::appointment::series::edit::{self, Moved};
+use crate::appointment::queries::{self, First, FirstOfPatient, Wanted};
+use crate::appointment::series::edit::{self, InTheWay, Moved};
 use crate::appointment::series::input::SeriesScope;
+use crate::appointment::series::instead::Times;
 use crate::appointment::{book, commands, occupancy, status};
 use crate::availability::conflicts::Instead;
+use crate::availability::graphql::AvailableSlots;
 use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
-use crate::graphql::join::{self, nodes_asked};
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
+use crate::graphql::project::{self, Asked};
 use crate::id::{AppointmentId, MembershipId, PatientId};
 use crate::service::entity::Model as Service;
 
@@ -50,10 +52,9 @@ impl AppointmentQuery {
         #[graphql(desc = "The appointment's id.")] id: AppointmentId,
     ) -> Result<Option<ModelEx>> {
         let (call, actor) = (ctx.call(), ctx.actor()?);
-        let look = ctx.look_ahead();
-        let query = queries::one(&actor, id);
+        let chosen = queries::SHAPE.choose(&Asked::of(ctx));
         let tx = call.tx().await?;
-        let found = join::select(query, |field| look.field(field).exists(), &queries::JOINS, &*tx).await?;
+        let found = project::select(&queries::SHAPE, &chosen, queries::one(&actor, id), &*tx).await?;
         Ok(found.into_iter().next())
     }
 
@@ -85,7 +86,8 @@ impl AppointmentQuery {
         let tx = call.tx().await?;
         let total = page::total(ctx, &query).await?;
         let order = queries::order(order_by == AppointmentOrder::StartsAtDesc);
-        let rows = join::select(page.apply(query, &order)?, nodes_asked(ctx), &queries::JOINS, &*tx).await?;
+        let chosen = queries::SHAPE.choose(&Asked::nodes(ctx));
+        let rows = project::select(&queries::SHAPE, &chosen, page.apply(query, &order)?, &*tx).await?;
         Ok(page.connect(rows, queries::position, |row| row, total))
     }
 }
@@ -285,9 +287,10 @@ async fn reschedule_series(
             let moved = AppointmentRescheduled { appointment, others };
             Ok(RescheduleAppointmentPayload::Rescheduled(Box::new(moved)))
         }
-        Moved::Taken { rows, full, obstacles } => {
+        Moved::Taken(why) => {
+            let InTheWay { rows, full, obstacles, instead: Times { answer, request } } = *why;
             let conflicts = resource_conflicts(ctx, rows).await?;
-            let alternatives = Vec::new();
+            let alternatives = AvailableSlots::of(answer, &request).slots;
             let conflict = AppointmentConflict { conflicts, session_full: full, obstacles, alternatives };
             Ok(RescheduleAppointmentPayload::Conflict(conflict))
         }
@@ -364,12 +367,14 @@ pub async fn of_patient(
     let page = Page::new(binding, args)?;
     let filter = AppointmentFilter { patient_id: Some(patient), ..AppointmentFilter::default() };
     let total = page::total(ctx, &queries::list(&actor, &filter)).await?;
+    let chosen = queries::SHAPE.choose(&Asked::nodes(ctx));
     let rows = if page.after.is_none() && page.before.is_none() && !page.backwards {
         let limit = page.size as u64 + 1;
-        call.load(FirstOfPatient { patient, descending, limit }).await?.unwrap_or_default()
+        let first = First { descending, limit, chosen };
+        call.load(FirstOfPatient { patient, first }).await?.unwrap_or_default()
     } else {
         let query = page.apply(queries::list(&actor, &filter), &queries::order(descending))?;
-        join::select(query, nodes_asked(ctx), &queries::JOINS, &*call.tx().await?).await?
+        project::select(&queries::SHAPE, &chosen, query, &*call.tx().await?).await?
     };
     Ok(page.connect(rows, queries::position, |row| row, total))
 }

@@ -28,6 +28,7 @@ use crate::id::{AppointmentHoldId, MembershipId, PatientId, ServiceId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
 use crate::member::entity::Role;
+use crate::reminder::plan;
 
 /// How many slots a patient can hold at a time.
 const MOST_OF_A_PATIENT: u64 = 2;
@@ -208,7 +209,7 @@ pub async fn redeem(
     booking: &Booking,
 ) -> Result<entity::Model> {
     let ground = Ground::of(app, unit, actor, booking, false).await?;
-    if held.expires_at <= unit.clock().now() || !mark_released(unit, actor, held.id).await? {
+    if held.expires_at <= unit.clock().now() || !mark_released(unit, actor, held).await? {
         return Err(Error::conflict("The slot is not held any more."));
     }
     let mut row = ground.row(unit, actor, booking, held.ends_at);
@@ -286,7 +287,7 @@ pub async fn expire(unit: &UnitOfWork, house: &Actor, held: &Model) -> Result<bo
 
 /// Gives back what a hold has taken up. False when that was done already.
 pub async fn let_go(unit: &UnitOfWork, actor: &Actor, held: &Model, action: &'static str) -> Result<bool> {
-    if !mark_released(unit, actor, held.id).await? {
+    if !mark_released(unit, actor, held).await? {
         return Ok(false);
     }
     occupancy::Entity::delete_many()
@@ -300,16 +301,19 @@ pub async fn let_go(unit: &UnitOfWork, actor: &Actor, held: &Model, action: &'st
 }
 
 /// The one who marks a hold as released may decide what becomes of its slot.
-async fn mark_released(unit: &UnitOfWork, actor: &Actor, id: AppointmentHoldId) -> Result<bool> {
+async fn mark_released(unit: &UnitOfWork, actor: &Actor, held: &Model) -> Result<bool> {
     let now = unit.clock().now();
     let marked = Entity::update_many()
         .col_expr(Column::ReleasedAt, Expr::value(now))
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .filter(Column::WorkspaceId.eq(actor.workspace))
-        .filter(Column::Id.eq(id))
+        .filter(Column::Id.eq(held.id))
         .filter(Column::ReleasedAt.is_null())
         .exec(&**unit)
         .await?;
+    if held.for_waitlist {
+        plan::call_off_offer(unit, actor, held.id).await?;
+    }
     Ok(marked.rows_affected == 1)
 }
 

@@ -1,24 +1,20 @@
 //! Holds in the schema.
 
-use std::collections::HashMap;
-
 use async_graphql::{Context, Object, SimpleObject, Union};
 use sea_orm::prelude::DateTimeUtc;
-use sea_orm::{ColumnTrait, QueryFilter};
 
-use super::commands;
-use super::input::{HoldSlotInput, ReleaseHoldInput};
-use super::{Column, Entity, ModelEx};
+use super::input::{HoldSlotInput, ReleaseHoldInput, SlotHoldFilter};
+use super::{ModelEx, commands, queries};
 use crate::access::permission::Permission;
 use crate::appointment::book;
 use crate::appointment::graphql::AppointmentConflict;
 use crate::appointment::graphql::roots::conflict;
 use crate::availability::conflicts::Instead;
 use crate::error::Error;
-use crate::graphql::batch::BatchKey;
-use crate::graphql::context::{Call, ContextExt};
+use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
+use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::AppointmentHoldId;
 use crate::{member, patient, room, service};
 
@@ -87,16 +83,6 @@ impl ModelEx {
     }
 }
 
-impl BatchKey for AppointmentHoldId {
-    type Value = ModelEx;
-
-    async fn load(call: &Call, keys: Vec<Self>) -> crate::error::Result<HashMap<Self, ModelEx>> {
-        let (actor, tx) = (call.actor()?, call.tx().await?);
-        let rows = actor.find::<Entity>().filter(Column::Id.is_in(keys)).all(&*tx).await?;
-        Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
-    }
-}
-
 /// The slot is held.
 #[derive(SimpleObject)]
 pub struct SlotHeld {
@@ -116,6 +102,33 @@ pub enum HoldSlotPayload {
 pub struct HoldPayload {
     /// The hold as it is now.
     hold: ModelEx,
+}
+
+#[derive(Default)]
+pub struct HoldQuery;
+
+#[Object]
+impl HoldQuery {
+    /// Slots that are kept for somebody, by start: those that have not ended. A patient sees the own ones.
+    #[graphql(directive = requires::apply(Permission::ReadAppointments))]
+    async fn slot_holds(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which ones.")] filter: Option<SlotHoldFilter>,
+        #[graphql(desc = "At most this many from the beginning: 1 to 100, 20 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<List<ModelEx>> {
+        let actor = ctx.actor()?;
+        let filter = filter.unwrap_or_default();
+        let binding = Binding::new(actor.workspace, "slotHolds", &filter);
+        let page = Page::new(binding, PageArgs { first, after, last, before })?;
+        let query = queries::list(&actor, &filter, ctx.app().clock.now());
+        Ok(page::read(ctx, &page, query, &queries::ORDER, queries::position).await?)
+    }
 }
 
 #[derive(Default)]

@@ -34,3 +34,17 @@ pub struct ReleaseHoldInput {
     /// The hold.
     pub id: AppointmentHoldId,
 }
+
+/// Which holds. Conditions hold together.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct SlotHoldFilter {
+    /// Those of this practitioner.
+    pub practitioner_id: Option<MembershipId>,
+    /// Those that end after this instant.
+    pub from: Option<DateTime<Utc>>,
+    /// Those that start before this instant.
+    pub to: Option<DateTime<Utc>>,
+    /// Also those that were booked, given up, or have expired.
+    #[graphql(default)]
+    pub include_ended: bool,
+}

@@ -22,13 +22,14 @@ use crate::appointment::occupancy::ResourceKind;
 use crate::appointment::occupy::{self, Claim, Owner, Span};
 use crate::appointment::places::Places;
 use crate::appointment::queries::{self, Busy, Taken};
-use crate::availability::check::Judge;
+use crate::availability::check::{Judge, Obstacle};
 use crate::availability::spans::Span as InstantSpan;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
 use crate::id::{AppointmentId, AppointmentSeriesId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
+use crate::member::entity::Role;
 use crate::reminder;
 
 /// The most dates that a series leaves out.
@@ -237,11 +238,13 @@ async fn judge(
     let whole = InstantSpan::between(first.starts_at, last.ends_at);
     let wanted = ground.wanted(places, first.starts_at, first.ends_at);
     let judge = Judge::load(&**unit, actor, &wanted, whole, (unit.clock().now(), &[])).await?;
+    let far = judge.is_too_far(first.starts_at);
     for ((local, row), claim) in starts.iter().zip(rows).zip(&claims) {
         let problems = match check_time(unit, actor, &ground.workspace, row.starts_at, row.ends_at) {
             Ok(()) => {
                 let found = judge.against(&ground.wanted(places, row.starts_at, row.ends_at));
-                found.into_iter().map(|obstacle| obstacle.sentence().to_owned()).collect()
+                let found = found.into_iter().filter(|found| counts(actor, *found, far));
+                found.map(|obstacle| obstacle.sentence().to_owned()).collect()
             }
             Err(Error::Invalid(problems)) => problems.into_iter().map(|problem| problem.message).collect(),
             Err(error) => return Err(error),
@@ -257,6 +260,12 @@ async fn judge(
         });
     }
     Ok(occurrences)
+}
+
+/// Whether an obstacle stands against an occurrence. How far ahead a service can be booked is said of when a series
+/// begins: a course of weekly sessions is longer than that. For a patient it holds for each of them.
+pub fn counts(actor: &Actor, obstacle: Obstacle, begins_too_far: bool) -> bool {
+    begins_too_far || actor.role == Role::Patient || obstacle != Obstacle::MaximumAdvance
 }
 
 /// Writes the appointments with what they take up, their history and the journal.

@@ -11,22 +11,23 @@ use sea_orm::{ColumnTrait, IntoActiveModel, QueryFilter, QueryOrder, Set};
 
 use super::commands::{Plan, exception_text, local_text, parse_local};
 use super::input::SeriesScope;
+use super::instead::{self, Scale, Times};
 use super::rule::{End, Rule};
 use super::{ActiveModel, zone};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, UnitOfWork};
 use crate::appointment::book::{Move, check_time};
-use crate::appointment::commands::{cipher_of, require, workspace_of};
+use crate::appointment::commands::{cipher_of, require};
 use crate::appointment::entity::{self, AppointmentStatus, Column, Entity, Model};
 use crate::appointment::event::AppointmentEventKind;
 use crate::appointment::history::{History, told};
 use crate::appointment::input::{CancelAppointmentInput, RescheduleAppointmentInput, check_texts};
 use crate::appointment::occupy::{self, Claim};
-use crate::appointment::queries::{Busy, equipment_of};
+use crate::appointment::queries::Busy;
 use crate::appointment::waitlist::offer::{Opening, offer};
 use crate::appointment::{occupancy, places, rules, status};
-use crate::availability::check::{Judge, Obstacle, Wanted};
+use crate::availability::check::Obstacle;
 use crate::availability::spans::Span as InstantSpan;
 use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
@@ -41,7 +42,17 @@ pub enum Moved {
     /// All of them have their new time.
     Done(Vec<AppointmentId>),
     /// None was moved.
-    Taken { rows: Vec<occupancy::Model>, full: bool, obstacles: Vec<Obstacle> },
+    Taken(Box<InTheWay>),
+}
+
+/// Why none of several occurrences was moved.
+#[derive(Debug)]
+pub struct InTheWay {
+    pub rows: Vec<occupancy::Model>,
+    pub full: bool,
+    pub obstacles: Vec<Obstacle>,
+    /// The times of the named occurrence to which all of them could go.
+    pub instead: Times,
 }
 
 /// Cancels the named occurrence and the others of the scope; answers with all of them.
@@ -93,7 +104,7 @@ pub async fn reschedule(app: &App, actor: &Actor, input: &RescheduleAppointmentI
 
         let moved = match edit.weigh(&unit, actor, &named, &to, by).await? {
             Weighed::Fits(moved) => moved,
-            Weighed::Taken { rows, full, obstacles } => return Ok(Moved::Taken { rows, full, obstacles }),
+            Weighed::Taken(why) => return Ok(Moved::Taken(why)),
         };
         let id = edit.store(&unit, actor, plan, &to, &moved).await?;
         edit.write(app, &unit, actor, (id, by), &to, &moved).await?;
@@ -107,7 +118,7 @@ pub async fn reschedule(app: &App, actor: &Actor, input: &RescheduleAppointmentI
 }
 
 /// A change of several occurrences, decided upon.
-struct Edit {
+pub(super) struct Edit {
     series: super::Model,
     rule: Rule,
     zone: Tz,
@@ -115,7 +126,7 @@ struct Edit {
     starts: Vec<NaiveDateTime>,
     exceptions: Vec<NaiveDateTime>,
     /// The appointments that the change is for, by the start that the rule gave them.
-    affected: Vec<Model>,
+    pub(super) affected: Vec<Model>,
     /// When the last one ends that the change is not for.
     kept_until: Option<chrono::DateTime<chrono::Utc>>,
 }
@@ -123,7 +134,7 @@ struct Edit {
 /// Where the occurrences would go.
 enum Weighed {
     Fits(Vec<(Model, Model)>),
-    Taken { rows: Vec<occupancy::Model>, full: bool, obstacles: Vec<Obstacle> },
+    Taken(Box<InTheWay>),
 }
 
 impl Edit {
@@ -174,13 +185,13 @@ impl Edit {
     }
 
     /// How far the named occurrence goes on the wall clock, from where its rule had it.
-    fn distance(&self, named: &Model, to: &Move) -> Result<Duration> {
+    pub(super) fn distance(&self, named: &Model, to: &Move) -> Result<Duration> {
         let from = given_start(named).ok_or(Error::NotFound)?;
         Ok(zone::local(to.starts_at, self.zone) - from)
     }
 
     /// The series that begins with the first occurrence that is changed.
-    fn shifted(&self, by: Duration) -> Result<Plan> {
+    pub(super) fn shifted(&self, by: Duration) -> Result<Plan> {
         let cut = self.first()?;
         let rest: Vec<NaiveDateTime> = self.starts.iter().copied().filter(|start| *start >= cut).collect();
         let shift = |start: NaiveDateTime| start.checked_add_signed(by);
@@ -214,73 +225,41 @@ impl Edit {
         by: Duration,
     ) -> Result<Weighed> {
         places::lock(unit, actor, named.practitioner_id, named.room_id).await?;
-        let workspace = workspace_of(unit, actor).await?;
-        let service = match named.service_id {
-            Some(id) => Some(service::commands::require(unit, actor, id).await?),
-            None => None,
-        };
-        let (practitioner, location) = to.places.require(unit, actor, &workspace, service.as_ref()).await?;
-        let mut moved = Vec::with_capacity(self.affected.len());
-        for before in &self.affected {
-            moved.push((before.clone(), self.place(before, named, to, by)));
-        }
-
-        let equipment = match named.service_id {
-            Some(id) => equipment_of(&**unit, actor, id).await?,
-            None => Vec::new(),
-        };
-        let claims: Vec<Claim> = moved
-            .iter()
-            .map(|(_, after)| Claim { equipment: equipment.clone(), ..Claim::of(after) })
-            .collect();
-        let (house, now) = (Actor::system(actor.workspace, "series"), unit.clock().now());
+        let scale = Scale::of(unit, actor, self, named, to).await?;
+        let moved: Vec<(Model, Model)> =
+            self.affected.iter().map(|before| (before.clone(), self.place(before, named, to, by))).collect();
+        let claims: Vec<Claim> = moved.iter().map(|(_, after)| scale.claim(after)).collect();
         let spans: Vec<_> = claims.iter().flat_map(Claim::spans).collect();
-        let busy = Busy::load(&**unit, &house, &spans, now).await?;
-        let own: BTreeSet<AppointmentId> = moved.iter().map(|(before, _)| before.id).collect();
-        let wanted = |after: &Model| Wanted {
-            workspace: &workspace,
-            service: service.as_ref(),
-            practitioner: &practitioner,
-            patient: Some(after.patient_id),
-            room: after.room_id,
-            location,
-            starts_at: after.starts_at,
-            ends_at: after.ends_at,
-            buffers: (after.buffer_before_minutes, after.buffer_after_minutes),
-            except: Some(after.id),
-        };
+        let busy = Busy::load(&**unit, &scale.house, &spans, unit.clock().now()).await?;
         let (Some(from), Some(until)) = (
             moved.iter().map(|(_, after)| after.starts_at).min(),
             moved.iter().map(|(_, after)| after.ends_at).max(),
         ) else {
             return Ok(Weighed::Fits(moved));
         };
-        let whole = InstantSpan::between(from, until);
-        let leaving: Vec<AppointmentId> = own.iter().copied().collect();
-        let judge = Judge::load(&**unit, actor, &wanted(named), whole, (now, &leaving)).await?;
+        let judge = scale.judge(unit, actor, named, InstantSpan::between(from, until)).await?;
+        let far = judge.is_too_far(from);
         let (mut rows, mut full, mut obstacles) = (Vec::new(), false, Vec::new());
         for ((_, after), claim) in moved.iter().zip(&claims) {
-            check_time(unit, actor, &workspace, after.starts_at, after.ends_at)?;
-            let taken = busy.in_the_way(claim, after.service_id, |row| {
-                row.appointment_id.is_some_and(|id| own.contains(&id))
-            });
+            check_time(unit, actor, &scale.workspace, after.starts_at, after.ends_at)?;
+            let taken = busy.in_the_way(claim, after.service_id, |row| scale.is_own(row));
             full |= taken.full;
             rows.extend(taken.rows);
-            for obstacle in judge.against(&wanted(after)) {
+            for obstacle in scale.against(actor, &judge, after, far) {
                 if !obstacles.contains(&obstacle) {
                     obstacles.push(obstacle);
                 }
             }
         }
         if rows.is_empty() && obstacles.is_empty() {
-            Ok(Weighed::Fits(moved))
-        } else {
-            Ok(Weighed::Taken { rows, full, obstacles })
+            return Ok(Weighed::Fits(moved));
         }
+        let instead = Box::pin(instead::times(unit, actor, self, &scale, named, to)).await?;
+        Ok(Weighed::Taken(Box::new(InTheWay { rows, full, obstacles, instead })))
     }
 
     /// The appointment at its new place. One that was moved alone keeps its time, unless it is the named one.
-    fn place(&self, before: &Model, named: &Model, to: &Move, by: Duration) -> Model {
+    pub(super) fn place(&self, before: &Model, named: &Model, to: &Move, by: Duration) -> Model {
         let given = given_start(before);
         let moved_alone = given != Some(zone::local(before.starts_at, self.zone)) && before.id != named.id;
         let mut after = before.clone();

@@ -18,7 +18,8 @@ use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::page::{self, Binding, Key, List, Page, PageArgs};
 use crate::id::WaitlistEntryId;
-use crate::{member, patient, service};
+use crate::reminder::queries::MessageOf;
+use crate::{member, patient, reminder, service};
 
 /// A patient who waits for a slot.
 #[Object(name = "WaitlistEntry")]
@@ -74,6 +75,16 @@ impl ModelEx {
     async fn offer(&self, ctx: &Context<'_>) -> Result<Option<hold::ModelEx>> {
         match self.offered_hold_id {
             Some(id) if self.status == WaitlistStatus::Offered => Ok(ctx.call().load(id).await?),
+            _ => Ok(None),
+        }
+    }
+
+    /// The message that tells the patient of the offer. Null unless there is an offer and the patient agreed to
+    /// messages. For staff.
+    #[graphql(directive = requires::apply(Permission::ManageAppointments))]
+    async fn offer_message(&self, ctx: &Context<'_>) -> Result<Option<reminder::entity::ModelEx>> {
+        match self.offered_hold_id {
+            Some(id) if self.status == WaitlistStatus::Offered => Ok(ctx.call().load(MessageOf(id)).await?),
             _ => Ok(None),
         }
     }

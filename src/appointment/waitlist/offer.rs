@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 use crate::id::{AppointmentHoldId, PatientId, ServiceId, WorkspaceId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
+use crate::reminder::plan;
+use crate::reminder::rules::{Quiet, zone_of};
 
 /// How many patients are tried for one slot.
 const CANDIDATES: u64 = 50;
@@ -149,7 +151,10 @@ async fn make(
     entry: Model,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let minutes = workspace_of(unit, house).await?.waitlist_offer_minutes;
+    let workspace = workspace_of(unit, house).await?;
+    // At night nobody hears of it: the patient's time to answer begins in the morning.
+    let heard = Quiet::of(&workspace, zone_of(&workspace.timezone)).over(now);
+    let minutes = workspace.waitlist_offer_minutes;
     let claim = &opening.claim;
     let wish = Wish {
         places: places_of(claim),
@@ -157,7 +162,7 @@ async fn make(
         patient: Some(entry.patient_id),
         starts_at: claim.starts_at,
         ends_at: Some(claim.ends_at),
-        expires_at: (now + Duration::minutes(minutes.into())).min(claim.starts_at),
+        expires_at: (heard + Duration::minutes(minutes.into())).min(claim.starts_at),
         held_by: entry.created_by.unwrap_or(claim.practitioner),
         for_waitlist: true,
     };
@@ -168,7 +173,7 @@ async fn make(
     row.offered_hold_id = Set(Some(held.id));
     unit.update(row).await?;
     unit.record(Event::by(house, AuditKind::Write, "waitlist.offered").on(id).of_patient(patient));
-    Ok(())
+    Box::pin(plan::follow_offer(unit, house, &held)).await
 }
 
 /// The patient whom the hold was an offer to waits on.

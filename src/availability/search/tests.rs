@@ -306,3 +306,191 @@ fn equipment_that_is_taken_leaves_no_time() {
     setting.equipment_busy.push(Span::new(utc("2026-06-01T10:00"), utc("2026-06-01T11:00")));
     assert_eq!(found(&setting, &wish()), pairs(&[("09:00", 0), ("11:00", 0)]));
 }
+
+/// A room: its place, and when it is taken.
+type Taken = (Option<u128>, Vec<(i64, i64)>);
+
+/// Places, rooms and equipment of a random day: minutes of the second of June, in UTC.
+#[derive(Clone, Debug)]
+struct Houses {
+    /// Weekday hours, each at a place or anywhere.
+    hours: Vec<(i64, i64, Option<u128>)>,
+    closed: Vec<(i64, i64, Option<u128>)>,
+    off: Vec<(i64, i64, Option<u128>)>,
+    busy: Vec<(i64, i64)>,
+    equipment: Vec<(i64, i64)>,
+    /// Each with its place and what is taken of it.
+    rooms: Option<Vec<Taken>>,
+    asked: Vec<u128>,
+    shape: (i32, i32, i32),
+}
+
+fn houses() -> impl Strategy<Value = Houses> {
+    let somewhere = || prop::option::of(1u128..=2);
+    let at = move |most: usize, long: i64| {
+        let one = (0i64..96, 1i64..long, somewhere()).prop_map(|(from, long, place)| {
+            let (from, to) = (from * 15, (from + long) * 15);
+            (from, to.min(1_440), place)
+        });
+        prop::collection::vec(one, 0..most)
+    };
+    let taken = || {
+        let one = (0i64..288, 1i64..36).prop_map(|(from, long)| (from * 5, (from + long) * 5));
+        prop::collection::vec(one, 0..4)
+    };
+    let rooms = prop::option::weighted(0.7, prop::collection::vec((somewhere(), taken()), 0..4));
+    let shape =
+        (1i32..8, 0i32..3, 0i32..3).prop_map(|(long, before, after)| (long * 15, before * 5, after * 5));
+    let asked = prop::collection::btree_set(1u128..=2, 0..=2);
+    (at(6, 40), at(3, 24), at(3, 24), taken(), taken(), rooms, asked, shape).prop_map(
+        |(hours, closed, off, busy, equipment, rooms, asked, shape)| Houses {
+            hours,
+            closed,
+            off,
+            busy,
+            equipment,
+            rooms,
+            asked: asked.into_iter().collect(),
+            shape,
+        },
+    )
+}
+
+fn house(number: u128) -> LocationId {
+    LocationId(Uuid::from_u128(number))
+}
+
+impl Houses {
+    const DAY: &str = "2026-06-02T00:00";
+
+    fn span(&self, (from, to): (i64, i64)) -> Span {
+        let start = utc(Self::DAY);
+        Span::new(start + from * MINUTE, start + to * MINUTE)
+    }
+
+    fn spans(&self, minutes: &[(i64, i64)]) -> Vec<Span> {
+        minutes.iter().map(|pair| self.span(*pair)).collect()
+    }
+
+    fn setting(&self) -> Setting {
+        let (duration, before, after) = self.shape;
+        let shape = Shape::minutes(duration, before, after);
+        let starts = self.span((0, 1_440));
+        let closed = |(from, to, place): &(i64, i64, Option<u128>)| Closed {
+            span: self.span((*from, *to)),
+            location: place.map(house),
+        };
+        let rule = |(from, to, place): &(i64, i64, Option<u128>)| Rule {
+            zone: Tz::UTC,
+            weekday: 2,
+            minutes: (*from as i32, *to as i32),
+            pause: None,
+            from: None,
+            until: None,
+            location: place.map(house),
+        };
+        let room = |(number, (place, busy)): (usize, &Taken)| Room {
+            id: RoomId(Uuid::from_u128(number as u128)),
+            location: place.map(house),
+            busy: merged(self.spans(busy)),
+        };
+        Setting {
+            clocks: Clocks::new(starts.padded(480 * MINUTE, 480 * MINUTE), Tz::UTC, []),
+            practitioners: vec![Practitioner {
+                id: MembershipId(Uuid::nil()),
+                hours: Hours {
+                    rules: Some(self.hours.iter().map(rule).collect()),
+                    extra: Vec::new(),
+                    time_off: self.off.iter().map(closed).collect(),
+                },
+                busy: self.spans(&self.busy),
+                full_days: Vec::new(),
+                sessions: Vec::new(),
+            }],
+            rooms: self.rooms.as_ref().map(|rooms| rooms.iter().enumerate().map(room).collect()),
+            closings: self.closed.iter().map(closed).collect(),
+            patient_busy: Vec::new(),
+            equipment_busy: self.spans(&self.equipment),
+            capacity: 1,
+            shape,
+            starts,
+        }
+    }
+
+    /// Whether the practitioner works in this minute in hours that count as at `group`, when `place` is asked for.
+    fn works(&self, minute: i64, place: Option<u128>, group: Option<u128>) -> bool {
+        let within = |list: &[(i64, i64, Option<u128>)], at: Option<u128>| {
+            list.iter()
+                .any(|(from, to, only)| (*from..*to).contains(&minute) && (only.is_none() || *only == at))
+        };
+        self.hours.iter().any(|(from, to, own)| {
+            let serves = own.is_none() || place.is_none() || *own == place;
+            let at = own.or(place);
+            serves
+                && place.or(*own) == group
+                && (*from..*to).contains(&minute)
+                && !within(&self.closed, at)
+                && !within(&self.off, at)
+        })
+    }
+
+    /// Whether an appointment then fits at the place asked for.
+    fn fits(&self, minute: i64, place: Option<u128>) -> bool {
+        let (duration, before, after) = self.shape;
+        let padded = (minute - i64::from(before), minute + i64::from(duration + after));
+        let free = |taken: &[(i64, i64)]| !taken.iter().any(|(from, to)| *from < padded.1 && padded.0 < *to);
+        let open = |group| (minute..minute + i64::from(duration)).all(|at| self.works(at, place, group));
+        let groups = if place.is_some() { vec![place] } else { vec![None, Some(1), Some(2)] };
+        groups.into_iter().any(open) && free(&self.busy) && free(&self.equipment)
+    }
+
+    /// The definition: a place that was asked for, or any, and where one is needed a room there that is free.
+    fn is_listed(&self, minute: i64) -> bool {
+        let (duration, before, after) = self.shape;
+        let padded = (minute - i64::from(before), minute + i64::from(duration + after));
+        let asked: Vec<Option<u128>> =
+            if self.asked.is_empty() { vec![None] } else { self.asked.iter().copied().map(Some).collect() };
+        asked.into_iter().any(|asked| match &self.rooms {
+            None => self.fits(minute, asked),
+            Some(rooms) => rooms.iter().any(|(place, taken)| {
+                let there = asked.is_none() || place.is_none() || *place == asked;
+                let free = !taken.iter().any(|(from, to)| *from < padded.1 && padded.0 < *to);
+                there && free && self.fits(minute, asked.or(*place))
+            }),
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_time_is_found_exactly_when_place_room_and_equipment_are_free(case in houses()) {
+        let setting = case.setting();
+        let wish = Wish {
+            locations: case.asked.iter().copied().map(house).collect(),
+            step: 15 * MINUTE, anyone: false, limit: 1_000, per_day: None,
+        };
+        let choices = search(&setting, &wish).choices;
+        let start = utc(Houses::DAY);
+        for minute in (0..1_440).step_by(15) {
+            let at = start + minute * MINUTE;
+            let mut listed = choices.iter().filter(|choice| choice.starts_at == at).peekable();
+            prop_assert_eq!(listed.peek().is_some(), case.is_listed(minute), "minute {}", minute);
+            // And as it is listed: at that place, in a room that is there and free.
+            for choice in listed {
+                let appointment = Span::new(at, at + setting.shape.duration);
+                let practitioner = &setting.practitioners[0];
+                let against = obstacles(practitioner, &setting.closings, &setting.clocks, appointment, choice.location);
+                prop_assert!(!against.outside_hours && !against.time_off);
+                prop_assert!(is_free(&practitioner.busy, setting.shape, at));
+                prop_assert!(is_free(&setting.equipment_busy, setting.shape, at));
+                prop_assert_eq!(choice.room.is_some(), setting.rooms.is_some());
+                if let Some(room) = setting.rooms.iter().flatten().find(|room| Some(room.id) == choice.room) {
+                    prop_assert!(is_free(&room.busy, setting.shape, at));
+                    prop_assert!(room.location.is_none() || room.location == choice.location);
+                }
+            }
+        }
+    }
+}

@@ -67,9 +67,9 @@ fn variables_are_coerced_to_their_types() {
         );
     }
     let prepared = documents.prepare(&ask(required, json!({ "n": 5, "other": 1 }))).unwrap();
-    assert_eq!(serde_json::to_value(&prepared.request.variables).unwrap(), json!({ "n": 5 }));
+    assert_eq!(serde_json::to_value(&prepared.request().variables).unwrap(), json!({ "n": 5 }));
     let list = documents.prepare(&ask("query ($l: [Int!]) { hello(list: $l) }", json!({ "l": 5 }))).unwrap();
-    assert_eq!(serde_json::to_value(&list.request.variables).unwrap(), json!({ "l": [5] }));
+    assert_eq!(serde_json::to_value(&list.request().variables).unwrap(), json!({ "l": [5] }));
 }
 
 #[test]

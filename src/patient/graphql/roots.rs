@@ -10,6 +10,7 @@ use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::page::{Binding, List, Page, PageArgs};
+use crate::graphql::project::{self, Asked};
 use crate::id::{FamilyHistoryId, PatientId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
@@ -44,7 +45,8 @@ impl PatientPayload {
     /// number. At most 20. Families share addresses, so this is a hint and no error.
     #[graphql(directive = requires::apply(Permission::ReadPatients), directive = list_size::apply(20))]
     async fn possible_duplicates(&self, ctx: &Context<'_>) -> Result<Option<Vec<ModelEx>>> {
-        Ok(Some(queries::duplicates(ctx.call(), self.0.id).await?))
+        let chosen = queries::SHAPE.choose(&Asked::of(ctx));
+        Ok(Some(queries::duplicates(ctx.call(), self.0.id, &chosen).await?))
     }
 }
 
@@ -107,15 +109,17 @@ impl PatientQuery {
         let binding = Binding::new(actor.workspace, "patients", &(&search, include_archived, order_by));
         let page = Page::new(binding, PageArgs { first, after, last, before })?;
         let count = ctx.look_ahead().field("totalCount").exists();
+        let chosen = queries::SHAPE.choose(&Asked::nodes(ctx));
 
         let (rows, total) = if search.is_none() && order_by == PatientOrder::Newest {
             let (query, tx) = (queries::list(&actor, include_archived), call.tx().await?);
             let total = if count { query.clone().count(&*tx).await? } else { 0 };
-            (page.apply(query, &queries::NEWEST)?.all(&*tx).await?, total)
+            let query = page.apply(query, &queries::NEWEST)?;
+            (project::select(&queries::SHAPE, &chosen, query, &*tx).await?, total)
         } else {
-            queries::search(call, search.as_deref(), include_archived, order_by, &page).await?
+            queries::search(call, search.as_deref(), include_archived, order_by, &page, &chosen).await?
         };
-        Ok(page.connect(rows, queries::position, ModelEx::from, count.then_some(total)))
+        Ok(page.connect(rows, queries::position, |row| row, count.then_some(total)))
     }
 
     /// Other patients who may be the same person: the same name and date of birth, e-mail address or telephone
@@ -127,7 +131,8 @@ impl PatientQuery {
         #[graphql(desc = "The patient to compare the others with.")] patient_id: PatientId,
     ) -> Result<Option<Vec<ModelEx>>> {
         let patient = ctx.call().load(patient_id).await?.ok_or(Error::NotFound)?;
-        Ok(Some(queries::duplicates(ctx.call(), patient.id).await?))
+        let chosen = queries::SHAPE.choose(&Asked::of(ctx));
+        Ok(Some(queries::duplicates(ctx.call(), patient.id, &chosen).await?))
     }
 }
 

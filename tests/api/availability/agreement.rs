@@ -9,11 +9,10 @@ use praxis::appointment::book::{Booking, place};
 use praxis::appointment::entity::AppointmentPriority;
 use praxis::appointment::places::Places;
 use praxis::error::Error;
-use praxis::id::{ServiceId, TypedId};
+use praxis::id::{LocationId, RoomId, ServiceId, TypedId};
 use serde_json::{Value as Json, json};
 
 use super::{BOOK, Clinic, SLOTS, utc};
-use crate::support::app::Client;
 use crate::support::on_both_engines;
 
 const ZONES: [&str; 6] = [
@@ -141,7 +140,8 @@ async fn check(clinic: &Clinic, seed: u64) {
             |at: &DateTime<Utc>| at.with_timezone(zone).num_seconds_from_midnight().is_multiple_of(step * 60);
         // Group sessions that others have booked are listed wherever they are.
         for at in quarters.filter(on_grid).chain(listed.iter().copied().filter(|at| !on_grid(at))) {
-            let bookable = can_be_booked(clinic, doctor, &service, at).await;
+            let anywhere = Places { practitioner: doctor.membership(), location: None, room: None };
+            let bookable = can_be_booked(clinic, anywhere, &service, at).await;
             assert_eq!(listed.contains(&at), bookable, "seed {seed}: {at} in {zone}, step {step}");
         }
         assert!(group || listed.iter().all(on_grid));
@@ -150,10 +150,10 @@ async fn check(clinic: &Clinic, seed: u64) {
 }
 
 /// Books for real, and takes it back.
-async fn can_be_booked(clinic: &Clinic, doctor: &Client, service: &Json, at: DateTime<Utc>) -> bool {
+async fn can_be_booked(clinic: &Clinic, places: Places, service: &Json, at: DateTime<Utc>) -> bool {
     let booking = &Booking {
         patient: clinic.bob,
-        places: Places { practitioner: doctor.membership(), location: None, room: None },
+        places,
         service: ServiceId::parse(service.as_str().unwrap()),
         starts_at: at,
         ends_at: None,
@@ -174,6 +174,12 @@ async fn can_be_booked(clinic: &Clinic, doctor: &Client, service: &Json, at: Dat
     match outcome {
         Err(Error::Conflict(_)) => true,
         Err(Error::Occupied | Error::Unbookable(_)) => false,
+        // A room is required, or the room is at another place.
+        Err(Error::Invalid(problems))
+            if problems.iter().all(|one| one.path.last().is_some_and(|f| f == "roomId")) =>
+        {
+            false
+        }
         // Five minutes have passed since the first of these days began.
         Err(Error::Invalid(_)) if at < clinic.app.app.clock.now() => false,
         other => panic!("{at}: {other:?}"),
@@ -185,6 +191,148 @@ on_both_engines! {
         for seed in 0..5 {
             let clinic = Clinic::new(on).await;
             check(&clinic, seed).await;
+        }
+    }
+}
+
+/// A practice with two houses, a room in each, one that belongs to neither, and a scanner.
+struct Houses {
+    clinic: Clinic,
+    service: Json,
+    houses: [Json; 2],
+    rooms: Vec<Json>,
+    needs_room: bool,
+}
+
+impl Houses {
+    async fn new(clinic: Clinic, dice: &mut Dice, seed: u64, start: DateTime<Utc>) -> Self {
+        let mut houses = Vec::new();
+        for name in ["House", "Annex"] {
+            houses.push(clinic.create("createLocation", "location", json!({ "name": name })).await);
+        }
+        let houses: [Json; 2] = houses.try_into().unwrap();
+        let mut rooms = Vec::new();
+        for (name, house) in [("Blue", Some(0)), ("Green", Some(1)), ("Van", None)] {
+            let house = house.map(|house: usize| houses[house].clone());
+            rooms.push(
+                clinic.create("createRoom", "room", json!({ "name": name, "locationId": house })).await,
+            );
+        }
+        let scanner = clinic.create("createEquipment", "equipment", json!({ "name": "Scanner" })).await;
+        let needs_room = seed % 4 != 3;
+        let service = clinic
+            .service(json!({ "durationMinutes": dice.one_of(&[30, 60]), "bufferAfterMinutes": dice.one_of(&[0, 15]),
+                "requiresRoom": needs_room, "equipmentIds": if seed.is_multiple_of(2) { vec![scanner.clone()] } else { vec![] } }))
+            .await;
+        let scan =
+            clinic.service(json!({ "name": "Scan", "durationMinutes": 45, "equipmentIds": [scanner] })).await;
+        let place = |dice: &mut Dice| {
+            dice.one_of(&[None, Some(0), Some(1)]).map(|house: usize| houses[house].clone())
+        };
+        // Hours at one house follow hours at the other, or anywhere.
+        for window in 0..4 {
+            let from = window * 6 + dice.below(2);
+            let (from, to) = (format!("{from:02}:00"), format!("{:02}:00", window * 6 + 4 + dice.below(3)));
+            let hours = json!({ "locationId": place(dice) });
+            clinic.hours(&clinic.doctor, &from, &to, hours).await;
+        }
+        for _ in 0..2 {
+            let from = start + dice.minutes(1_440);
+            let input = json!({ "kind": "TIME_OFF", "startsAt": from, "endsAt": from + Duration::minutes(30) + dice.minutes(120),
+                "locationId": place(dice) });
+            clinic.create("createScheduleException", "scheduleException", input).await;
+        }
+        // A colleague takes the rooms and the scanner; some of it is refused.
+        for number in 0..12 {
+            let from = start + dice.minutes(1_440);
+            let input = json!({ "practitionerId": clinic.other.membership().to_string(), "patientId": clinic.ada.to_string(),
+                "serviceId": if number % 2 == 0 { Some(&scan) } else { None }, "startsAt": from,
+                "endsAt": from + Duration::minutes(20) + dice.minutes(120), "roomId": dice.one_of(&[None, Some(0), Some(1), Some(2)]).map(|room: usize| &rooms[room]) });
+            clinic.desk.run(BOOK, json!({ "input": input })).await;
+        }
+        Self { clinic, service, houses, rooms, needs_room }
+    }
+
+    fn places(&self, house: Option<&Json>, room: Option<&Json>) -> Places {
+        Places {
+            practitioner: self.clinic.doctor.membership(),
+            location: house.map(|id| LocationId::parse(id.as_str().unwrap()).unwrap()),
+            room: room.map(|id| RoomId::parse(id.as_str().unwrap()).unwrap()),
+        }
+    }
+
+    /// Whether it can be booked in any of these rooms, or without one when none is needed.
+    async fn is_bookable(&self, house: Option<&Json>, rooms: &[Json], at: DateTime<Utc>) -> bool {
+        if rooms.is_empty() {
+            return can_be_booked(&self.clinic, self.places(house, None), &self.service, at).await;
+        }
+        for room in rooms {
+            if can_be_booked(&self.clinic, self.places(house, Some(room)), &self.service, at).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What is listed, each with its house and room.
+    async fn listed(&self, start: DateTime<Utc>, changes: Json) -> Vec<(DateTime<Utc>, Json)> {
+        let mut input = json!({ "serviceId": self.service, "practitionerIds": [self.clinic.doctor.membership().to_string()],
+            "patientId": self.clinic.bob.to_string(), "from": start, "to": start + Duration::days(1), "stepMinutes": 60,
+            "limit": 100 });
+        for (field, value) in changes.as_object().unwrap() {
+            input[field] = value.clone();
+        }
+        let answer = self.clinic.desk.ok(SLOTS, json!({ "input": input })).await["availableSlots"].clone();
+        let mut listed = Vec::new();
+        for slot in answer["slots"].as_array().unwrap() {
+            let at = utc(slot["startsAt"].as_str().unwrap());
+            listed.extend(slot["options"].as_array().unwrap().iter().map(|option| (at, option.clone())));
+        }
+        listed
+    }
+}
+
+async fn check_places(clinic: Clinic, seed: u64) {
+    let dice = &mut Dice(1_000 + seed);
+    let start = utc("2026-06-02T00:00:00Z");
+    let houses = Houses::new(clinic, dice, seed, start).await;
+    let any: &[Json] = if houses.needs_room { &houses.rooms } else { &[] };
+    let of_room = std::slice::from_ref(&houses.rooms[0]);
+    let searches = [
+        (json!({}), None, any),
+        (json!({ "locationIds": [houses.houses[0]] }), Some(&houses.houses[0]), any),
+        (json!({ "roomIds": of_room }), None, of_room),
+    ];
+    let (mut listed_in_all, mut refused_in_all) = (0, 0);
+    for (changes, house, rooms) in searches {
+        let listed = houses.listed(start, changes.clone()).await;
+        listed_in_all += listed.len();
+        for hour in 0..24 {
+            let at = start + Duration::hours(hour);
+            let found = listed.iter().any(|(listed, _)| *listed == at);
+            assert_eq!(found, houses.is_bookable(house, rooms, at).await, "seed {seed}: {at} with {changes}");
+            refused_in_all += usize::from(!found);
+        }
+        // And each of them as it was listed: there, and in that room.
+        for (at, option) in &listed {
+            let of = |field: &str| (!option[field].is_null()).then(|| &option[field]["id"]);
+            let places = houses.places(of("location"), of("room"));
+            assert!(
+                can_be_booked(&houses.clinic, places, &houses.service, *at).await,
+                "seed {seed}: {at} {option}"
+            );
+        }
+    }
+    assert!(
+        listed_in_all > 5 && refused_in_all > 5,
+        "seed {seed}: {listed_in_all} listed, {refused_in_all} not"
+    );
+}
+
+on_both_engines! {
+    async fn a_place_a_room_and_equipment_are_listed_exactly_when_booking_them_succeeds(on: On) {
+        for seed in 0..4 {
+            check_places(Clinic::new(on).await, seed).await;
         }
     }
 }

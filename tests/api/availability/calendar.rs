@@ -168,3 +168,71 @@ on_both_engines! {
         assert_eq!(answer.data["bookAppointment"]["__typename"], "AppointmentBooked");
     }
 }
+
+on_both_engines! {
+    async fn a_week_of_thirty_practitioners_is_one_query(on: On) {
+        let clinic = Clinic::new(on).await;
+        let mut everybody = Vec::new();
+        for number in 0..30 {
+            let who = clinic.app.member(clinic.owner.workspace(), Role::Doctor).await;
+            let hours = json!({ "weekday": "TUESDAY" });
+            clinic.hours(&who, "09:00", "17:00", hours).await;
+            if number < 3 {
+                let patient = clinic.app.patient(&clinic.owner, "Pat", &format!("Ient{number}")).await;
+                let input = json!({ "patientId": patient.to_string(), "practitionerId": who.membership().to_string(),
+                    "startsAt": "2026-06-02T10:00:00Z", "endsAt": "2026-06-02T10:30:00Z" });
+                clinic.booked(input).await;
+            }
+            everybody.push(who.membership().to_string());
+        }
+        // Whoever is named counts, and whoever is not.
+        let week = json!({ "from": "2026-06-01T00:00:00Z", "to": "2026-06-08T00:00:00Z" });
+        let mut named = week.clone();
+        named["who"] = json!(everybody);
+        for (variables, count) in [(named, 30), (week, 33)] {
+            let answer = clinic.desk.run(CALENDAR, variables).await;
+            assert!(answer.errors.is_empty(), "{:?}", answer.errors);
+            let calendars = answer.data["calendar"]["practitioners"].as_array().unwrap();
+            assert_eq!(calendars.len(), count);
+            let booked = calendars.iter().map(|own| own["appointments"].as_array().unwrap().len()).sum::<usize>();
+            assert_eq!(booked, 3);
+            assert!(answer.statements <= 10, "{}", answer.statements);
+        }
+    }
+}
+
+on_both_engines! {
+    /// B33: October of 2026 lies in six weeks of a grid, and its 25th has 25 hours in Berlin.
+    async fn a_month_in_six_weeks_with_a_day_of_25_hours_shows_every_occurrence(on: On) {
+        let clinic = Clinic::new(on).await;
+        clinic.hours(&clinic.doctor, "00:00", "24:00", json!({ "timezone": "Europe/Berlin" })).await;
+        let series = json!({ "patientId": clinic.ada.to_string(), "practitionerId": clinic.doctor.membership().to_string(),
+            "startsAtLocal": "2026-09-28T09:00", "durationMinutes": 30, "rule": "FREQ=DAILY;COUNT=42", "onConflict": "FAIL_ALL" });
+        clinic.desk.ok(crate::series::BOOK, json!({ "input": series })).await;
+        // From midnight to midnight on the wall: an hour more than 42 days of 24 hours, of which the last is the next grid's.
+        let grid = json!({ "from": "2026-09-27T22:00:00Z", "to": "2026-11-08T22:00:00Z" });
+        let calendar = clinic.desk.ok(CALENDAR, grid).await["calendar"].clone();
+        let own = of(&calendar, &clinic.doctor);
+        let starts: Vec<&str> =
+            own["appointments"].as_array().unwrap().iter().map(|one| one["startsAt"].as_str().unwrap()).collect();
+        assert_eq!(starts.len(), 42);
+        assert_eq!((starts[26], starts[27]), ("2026-10-24T07:00:00+00:00", "2026-10-25T08:00:00+00:00"));
+        assert_eq!((&own["workingMinutes"], &own["bookedMinutes"]), (&json!(42 * 1_440), &json!(42 * 30)));
+    }
+}
+
+on_both_engines! {
+    /// B11.
+    async fn a_day_that_is_full_is_not_listed_and_the_next_one_is(on: On) {
+        let clinic = Clinic::new(on).await;
+        clinic.hours(&clinic.doctor, "09:00", "11:00", json!({})).await;
+        let service = clinic.service(json!({ "dailyLimit": 2 })).await;
+        let days = json!({ "serviceId": service, "to": "2026-06-04T00:00:00Z" });
+        assert_eq!(clinic.starts(days.clone()).await.len(), 8);
+        clinic.booked(clinic.booking(&service, "2026-06-02T09:00:00Z")).await;
+        assert_eq!(clinic.starts(days.clone()).await.len(), 7);
+        clinic.booked(clinic.booking(&service, "2026-06-02T10:00:00Z")).await;
+        let left = clinic.starts(days).await;
+        assert!(left.len() == 4 && left.iter().all(|start| start.starts_with("03")), "{left:?}");
+    }
+}

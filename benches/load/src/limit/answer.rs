@@ -1,0 +1,152 @@
+//! The answers: the same JSON that the server gives to the same question.
+
+use std::fmt;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+#[derive(Serialize)]
+pub struct Answer<T> {
+    pub data: T,
+}
+
+#[derive(Serialize)]
+pub struct Typename {
+    #[serde(rename = "__typename")]
+    pub typename: &'static str,
+}
+
+#[derive(Serialize)]
+pub struct One {
+    pub appointment: Option<Appointment>,
+}
+
+#[derive(Serialize)]
+pub struct Many {
+    pub appointments: Nodes<Appointment>,
+}
+
+#[derive(Serialize)]
+pub struct Charts {
+    pub patients: Nodes<Chart>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Booking {
+    pub book_appointment: Booked,
+}
+
+#[derive(Serialize)]
+pub struct Booked {
+    pub appointment: BookedAppointment,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookedAppointment {
+    pub id: String,
+    pub starts_at: String,
+}
+
+#[derive(Serialize)]
+pub struct Nodes<T> {
+    pub nodes: Vec<T>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Appointment {
+    pub id: String,
+    pub starts_at: String,
+    pub ends_at: String,
+    pub duration_minutes: i64,
+    pub timezone: String,
+    pub status: String,
+    pub appointment_type: String,
+    pub priority: String,
+    pub payment_status: String,
+    pub version: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patient: Option<Patient>,
+    pub practitioner: Practitioner,
+    pub service: Service,
+    pub location: Location,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Patient {
+    pub id: String,
+    pub first_name: String,
+    pub last_name: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Practitioner {
+    pub id: String,
+    pub display_name: String,
+    pub title: Option<String>,
+    pub specialization: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Service {
+    pub id: String,
+    pub name: String,
+    pub duration_minutes: i32,
+    pub price_minor: Option<i64>,
+}
+
+#[derive(Serialize)]
+pub struct Location {
+    pub id: String,
+    pub name: String,
+    pub kind: String,
+    pub address: Option<String>,
+}
+
+/// A patient with the latest appointments.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Chart {
+    pub id: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub appointments: Nodes<Visit>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Visit {
+    pub id: String,
+    pub starts_at: String,
+    pub ends_at: String,
+    pub status: String,
+    pub practitioner: Seen,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    pub id: String,
+    pub display_name: String,
+}
+
+/// Anything that went wrong: seen by the driver as a failed request.
+pub struct Failed(String);
+
+impl<E: fmt::Display> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.0).into_response()
+    }
+}

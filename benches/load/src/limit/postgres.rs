@@ -1,0 +1,200 @@
+//! axum and sqlx on PostgreSQL.
+
+use axum::extract::{Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use praxis::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId};
+use sea_orm::sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
+use sea_orm::sqlx::{Row, query};
+use uuid::Uuid;
+
+use super::answer::{
+    Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many, Nodes,
+    One, Patient, Practitioner, Seen, Service, Visit,
+};
+use super::{Ask, uuid};
+use crate::Outcome;
+
+type Reply<T> = Result<Json<Answer<T>>, Failed>;
+
+/// Fields 0 to 21; with names 22 to 24.
+macro_rules! appointment {
+    ($more:literal, $join:literal, $where:literal) => {
+        concat!(
+            "SELECT a.id, a.starts_at, a.ends_at, a.timezone, a.status, a.appointment_type, a.priority, ",
+            "a.payment_status, a.version, m.id, m.display_name, m.title, m.specialization, s.id, s.name, ",
+            "s.duration_minutes, s.price_minor, l.id, l.name, l.kind, l.address",
+            $more,
+            " FROM appointments a ",
+            "JOIN memberships m ON m.workspace_id = a.workspace_id AND m.id = a.practitioner_id ",
+            "JOIN services s ON s.workspace_id = a.workspace_id AND s.id = a.service_id ",
+            "JOIN locations l ON l.workspace_id = a.workspace_id AND l.id = a.location_id ",
+            $join,
+            " WHERE ",
+            $where
+        )
+    };
+}
+
+const Q1: &str = appointment!("", "", "a.workspace_id = $1 AND a.id = $2");
+const Q1_CHART: &str = appointment!(
+    ", n.patient_id, n.first_name, n.last_name",
+    "JOIN bench_names n ON n.patient_id = a.patient_id",
+    "a.workspace_id = $1 AND a.id = $2"
+);
+const Q2: &str = appointment!(
+    "",
+    "",
+    "a.workspace_id = $1 AND a.practitioner_id = $2 AND a.starts_at >= $3 AND a.starts_at < $4 \
+     ORDER BY a.starts_at, a.id LIMIT 50"
+);
+const Q2_CHART: &str = appointment!(
+    ", n.patient_id, n.first_name, n.last_name",
+    "JOIN bench_names n ON n.patient_id = a.patient_id",
+    "a.workspace_id = $1 AND a.practitioner_id = $2 AND a.starts_at >= $3 AND a.starts_at < $4 \
+     ORDER BY a.starts_at, a.id LIMIT 50"
+);
+const Q3: &str = "SELECT p.id, n.first_name, n.last_name, a.id, a.starts_at, a.ends_at, a.status, m.id, m.display_name \
+     FROM (SELECT id FROM patients WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT 20) p \
+     JOIN bench_names n ON n.patient_id = p.id \
+     JOIN LATERAL (SELECT id, starts_at, ends_at, status, practitioner_id FROM appointments \
+                   WHERE workspace_id = $1 AND patient_id = p.id ORDER BY starts_at DESC, id DESC LIMIT 10) a ON true \
+     JOIN memberships m ON m.workspace_id = $1 AND m.id = a.practitioner_id \
+     ORDER BY p.id DESC, a.starts_at DESC, a.id DESC";
+const Q4: &str = "INSERT INTO appointments (id, workspace_id, patient_id, practitioner_id, service_id, location_id, \
+     starts_at, ends_at, timezone, price_minor, payment_status, created_at, updated_at) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'UTC', 3500, 'NOT_PAID', now(), now() \
+     WHERE NOT EXISTS (SELECT 1 FROM appointments WHERE workspace_id = $2 AND practitioner_id = $4 \
+                       AND starts_at < $8 AND starts_at > $7 - interval '1 day' AND ends_at > $7 AND status <> 'CANCELLED') \
+     RETURNING id, starts_at";
+
+pub async fn routes(url: &str) -> Outcome<Router> {
+    let pool = PgPoolOptions::new().max_connections(10).test_before_acquire(false).connect(url).await?;
+    let routes =
+        Router::new().route("/q1", get(q1)).route("/q2", get(q2)).route("/q3", get(q3)).route("/q4", get(q4));
+    Ok(routes.with_state(pool))
+}
+
+async fn q1(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<One> {
+    let sql = if ask.chart { Q1_CHART } else { Q1 };
+    let row = query(sql).bind(ask.workspace).bind(uuid(&ask.id)).fetch_optional(&pool).await?;
+    let appointment = row.map(|row| appointment(&row, ask.chart)).transpose()?;
+    Ok(Json(Answer { data: One { appointment } }))
+}
+
+async fn q2(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<Many> {
+    let sql = if ask.chart { Q2_CHART } else { Q2 };
+    let rows = query(sql)
+        .bind(ask.workspace)
+        .bind(uuid(&ask.practitioner))
+        .bind(instant(&ask.from)?)
+        .bind(instant(&ask.to)?)
+        .fetch_all(&pool)
+        .await?;
+    let nodes = rows.iter().map(|row| appointment(row, ask.chart)).collect::<Result<_, Failed>>()?;
+    Ok(Json(Answer { data: Many { appointments: Nodes { nodes } } }))
+}
+
+async fn q3(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<Charts> {
+    let rows = query(Q3).bind(ask.workspace).bind(uuid(&ask.id)).fetch_all(&pool).await?;
+    let mut nodes: Vec<Chart> = Vec::new();
+    let mut last = None;
+    for row in &rows {
+        let id: Uuid = row.try_get(0)?;
+        if last != Some(id) {
+            last = Some(id);
+            nodes.push(Chart {
+                id: PatientId(id).to_string(),
+                first_name: row.try_get(1)?,
+                last_name: row.try_get(2)?,
+                appointments: Nodes { nodes: Vec::with_capacity(10) },
+            });
+        }
+        let visit = Visit {
+            id: AppointmentId(row.try_get(3)?).to_string(),
+            starts_at: text(row.try_get(4)?),
+            ends_at: text(row.try_get(5)?),
+            status: row.try_get(6)?,
+            practitioner: Seen {
+                id: MembershipId(row.try_get(7)?).to_string(),
+                display_name: row.try_get(8)?,
+            },
+        };
+        if let Some(chart) = nodes.last_mut() {
+            chart.appointments.nodes.push(visit);
+        }
+    }
+    Ok(Json(Answer { data: Charts { patients: Nodes { nodes } } }))
+}
+
+async fn q4(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<Booking> {
+    let row = query(Q4)
+        .bind(uuid(&ask.id))
+        .bind(ask.workspace)
+        .bind(uuid(&ask.patient))
+        .bind(uuid(&ask.practitioner))
+        .bind(uuid(&ask.service))
+        .bind(uuid(&ask.location))
+        .bind(instant(&ask.from)?)
+        .bind(instant(&ask.to)?)
+        .fetch_optional(&pool)
+        .await?;
+    let row = row.ok_or_else(|| Failed::from("taken"))?;
+    let appointment = BookedAppointment {
+        id: AppointmentId(row.try_get(0)?).to_string(),
+        starts_at: text(row.try_get(1)?),
+    };
+    Ok(Json(Answer { data: Booking { book_appointment: Booked { appointment } } }))
+}
+
+fn appointment(row: &PgRow, chart: bool) -> Result<Appointment, Failed> {
+    let (starts_at, ends_at): (DateTime<Utc>, DateTime<Utc>) = (row.try_get(1)?, row.try_get(2)?);
+    let patient = match chart {
+        true => Some(Patient {
+            id: PatientId(row.try_get(21)?).to_string(),
+            first_name: row.try_get(22)?,
+            last_name: row.try_get(23)?,
+        }),
+        false => None,
+    };
+    Ok(Appointment {
+        id: AppointmentId(row.try_get(0)?).to_string(),
+        starts_at: text(starts_at),
+        ends_at: text(ends_at),
+        duration_minutes: (ends_at - starts_at).num_minutes(),
+        timezone: row.try_get(3)?,
+        status: row.try_get(4)?,
+        appointment_type: row.try_get(5)?,
+        priority: row.try_get(6)?,
+        payment_status: row.try_get(7)?,
+        version: row.try_get(8)?,
+        patient,
+        practitioner: Practitioner {
+            id: MembershipId(row.try_get(9)?).to_string(),
+            display_name: row.try_get(10)?,
+            title: row.try_get(11)?,
+            specialization: row.try_get(12)?,
+        },
+        service: Service {
+            id: ServiceId(row.try_get(13)?).to_string(),
+            name: row.try_get(14)?,
+            duration_minutes: row.try_get(15)?,
+            price_minor: row.try_get(16)?,
+        },
+        location: Location {
+            id: LocationId(row.try_get(17)?).to_string(),
+            name: row.try_get(18)?,
+            kind: row.try_get(19)?,
+            address: row.try_get(20)?,
+        },
+    })
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, Failed> {
+    Ok(text.parse::<DateTime<Utc>>()?)
+}
+
+fn text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339()
+}

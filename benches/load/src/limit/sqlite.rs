@@ -1,0 +1,249 @@
+//! axum and rusqlite: a read connection for each thread, one writer, statements prepared once.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use praxis::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use uuid::Uuid;
+
+use super::answer::{
+    Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many, Nodes,
+    One, Patient, Practitioner, Seen, Service, Visit,
+};
+use super::{Ask, uuid};
+use crate::Outcome;
+
+type Reply<T> = Result<Json<Answer<T>>, Failed>;
+
+#[derive(Clone)]
+struct File {
+    path: Arc<PathBuf>,
+    writer: Arc<Mutex<Connection>>,
+}
+
+thread_local! {
+    static READER: RefCell<Option<Connection>> = const { RefCell::new(None) };
+}
+
+macro_rules! appointment {
+    ($more:literal, $join:literal, $where:literal) => {
+        concat!(
+            "SELECT a.id, a.starts_at, a.ends_at, a.timezone, a.status, a.appointment_type, a.priority, ",
+            "a.payment_status, a.version, m.id, m.display_name, m.title, m.specialization, s.id, s.name, ",
+            "s.duration_minutes, s.price_minor, l.id, l.name, l.kind, l.address",
+            $more,
+            " FROM appointments a ",
+            "JOIN memberships m ON m.workspace_id = a.workspace_id AND m.id = a.practitioner_id ",
+            "JOIN services s ON s.workspace_id = a.workspace_id AND s.id = a.service_id ",
+            "JOIN locations l ON l.workspace_id = a.workspace_id AND l.id = a.location_id ",
+            $join,
+            " WHERE ",
+            $where
+        )
+    };
+}
+
+const Q1: &str = appointment!("", "", "a.workspace_id = ?1 AND a.id = ?2");
+const Q1_CHART: &str = appointment!(
+    ", n.patient_id, n.first_name, n.last_name",
+    "JOIN bench_names n ON n.patient_id = a.patient_id",
+    "a.workspace_id = ?1 AND a.id = ?2"
+);
+const Q2: &str = appointment!(
+    "",
+    "",
+    "a.workspace_id = ?1 AND a.practitioner_id = ?2 AND a.starts_at >= ?3 AND a.starts_at < ?4 \
+     ORDER BY a.starts_at, a.id LIMIT 50"
+);
+const Q2_CHART: &str = appointment!(
+    ", n.patient_id, n.first_name, n.last_name",
+    "JOIN bench_names n ON n.patient_id = a.patient_id",
+    "a.workspace_id = ?1 AND a.practitioner_id = ?2 AND a.starts_at >= ?3 AND a.starts_at < ?4 \
+     ORDER BY a.starts_at, a.id LIMIT 50"
+);
+const Q3: &str = "SELECT p.id, n.first_name, n.last_name, a.id, a.starts_at, a.ends_at, a.status, m.id, m.display_name \
+     FROM (SELECT id FROM patients WHERE workspace_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT 20) p \
+     JOIN bench_names n ON n.patient_id = p.id \
+     JOIN appointments a ON a.id IN (SELECT id FROM appointments WHERE workspace_id = ?1 AND patient_id = p.id \
+                                     ORDER BY starts_at DESC, id DESC LIMIT 10) \
+     JOIN memberships m ON m.workspace_id = ?1 AND m.id = a.practitioner_id \
+     ORDER BY p.id DESC, a.starts_at DESC, a.id DESC";
+const Q4: &str = "INSERT INTO appointments (id, workspace_id, patient_id, practitioner_id, service_id, location_id, \
+     starts_at, ends_at, timezone, price_minor, payment_status, created_at, updated_at) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'UTC', 3500, 'NOT_PAID', ?7, ?7 \
+     WHERE NOT EXISTS (SELECT 1 FROM appointments WHERE workspace_id = ?2 AND practitioner_id = ?4 \
+                       AND starts_at < ?8 AND starts_at > datetime(?7, '-1 day') AND ends_at > ?7 \
+                       AND status <> 'CANCELLED')";
+
+pub fn routes(path: &Path) -> Outcome<Router> {
+    let writer = Connection::open(path)?;
+    writer.pragma_update(None, "journal_mode", "WAL")?;
+    writer.pragma_update(None, "synchronous", "FULL")?;
+    writer.busy_timeout(std::time::Duration::from_secs(5))?;
+    let file = File { path: Arc::new(path.into()), writer: Arc::new(Mutex::new(writer)) };
+    let routes =
+        Router::new().route("/q1", get(q1)).route("/q2", get(q2)).route("/q3", get(q3)).route("/q4", get(q4));
+    Ok(routes.with_state(file))
+}
+
+impl File {
+    /// On this thread's read connection.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Failed>) -> Result<T, Failed> {
+        READER.with_borrow_mut(|slot| {
+            if slot.is_none() {
+                let reader = Connection::open_with_flags(&*self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+                reader.pragma_update(None, "mmap_size", 268_435_456)?;
+                reader.set_prepared_statement_cache_capacity(32);
+                *slot = Some(reader);
+            }
+            work(slot.as_ref().ok_or_else(|| Failed::from("no reader"))?)
+        })
+    }
+}
+
+async fn q1(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<One> {
+    let sql = if ask.chart { Q1_CHART } else { Q1 };
+    let appointment = file.read(|reader| {
+        let mut statement = reader.prepare_cached(sql)?;
+        let found = statement.query_row((ask.workspace.as_bytes(), uuid(&ask.id).as_bytes()), |row| {
+            Ok(appointment(row, ask.chart))
+        });
+        found.optional()?.transpose()
+    })?;
+    Ok(Json(Answer { data: One { appointment } }))
+}
+
+async fn q2(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<Many> {
+    let sql = if ask.chart { Q2_CHART } else { Q2 };
+    let nodes = file.read(|reader| {
+        let mut statement = reader.prepare_cached(sql)?;
+        let (from, to) = (stored(&ask.from)?, stored(&ask.to)?);
+        let practitioner = uuid(&ask.practitioner);
+        let mut rows = statement.query((ask.workspace.as_bytes(), practitioner.as_bytes(), from, to))?;
+        let mut nodes = Vec::with_capacity(50);
+        while let Some(row) = rows.next()? {
+            nodes.push(appointment(row, ask.chart)?);
+        }
+        Ok(nodes)
+    })?;
+    Ok(Json(Answer { data: Many { appointments: Nodes { nodes } } }))
+}
+
+async fn q3(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<Charts> {
+    let nodes = file.read(|reader| {
+        let mut statement = reader.prepare_cached(Q3)?;
+        let mut rows = statement.query((ask.workspace.as_bytes(), uuid(&ask.id).as_bytes()))?;
+        let mut nodes: Vec<Chart> = Vec::with_capacity(20);
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let id = id(row, 0)?;
+            if last != Some(id) {
+                last = Some(id);
+                nodes.push(Chart {
+                    id: PatientId(id).to_string(),
+                    first_name: row.get(1)?,
+                    last_name: row.get(2)?,
+                    appointments: Nodes { nodes: Vec::with_capacity(10) },
+                });
+            }
+            if let Some(chart) = nodes.last_mut() {
+                chart.appointments.nodes.push(visit(row)?);
+            }
+        }
+        Ok(nodes)
+    })?;
+    Ok(Json(Answer { data: Charts { patients: Nodes { nodes } } }))
+}
+
+fn visit(row: &Row<'_>) -> Result<Visit, Failed> {
+    Ok(Visit {
+        id: AppointmentId(id(row, 3)?).to_string(),
+        starts_at: row.get(4)?,
+        ends_at: row.get(5)?,
+        status: row.get(6)?,
+        practitioner: Seen { id: MembershipId(id(row, 7)?).to_string(), display_name: row.get(8)? },
+    })
+}
+
+async fn q4(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<Booking> {
+    let (from, to) = (stored(&ask.from)?, stored(&ask.to)?);
+    let id = uuid(&ask.id);
+    let writer = file.writer.lock().unwrap_or_else(PoisonError::into_inner);
+    let written = writer.prepare_cached(Q4)?.execute((
+        id.as_bytes(),
+        ask.workspace.as_bytes(),
+        uuid(&ask.patient).as_bytes(),
+        uuid(&ask.practitioner).as_bytes(),
+        uuid(&ask.service).as_bytes(),
+        uuid(&ask.location).as_bytes(),
+        &from,
+        to,
+    ))?;
+    if written == 0 {
+        return Err(Failed::from("taken"));
+    }
+    let appointment = BookedAppointment { id: AppointmentId(id).to_string(), starts_at: from };
+    Ok(Json(Answer { data: Booking { book_appointment: Booked { appointment } } }))
+}
+
+fn appointment(row: &Row<'_>, chart: bool) -> Result<Appointment, Failed> {
+    let (starts_at, ends_at): (String, String) = (row.get(1)?, row.get(2)?);
+    let patient = match chart {
+        true => Some(Patient {
+            id: PatientId(id(row, 21)?).to_string(),
+            first_name: row.get(22)?,
+            last_name: row.get(23)?,
+        }),
+        false => None,
+    };
+    Ok(Appointment {
+        id: AppointmentId(id(row, 0)?).to_string(),
+        duration_minutes: (instant(&ends_at)? - instant(&starts_at)?).num_minutes(),
+        starts_at,
+        ends_at,
+        timezone: row.get(3)?,
+        status: row.get(4)?,
+        appointment_type: row.get(5)?,
+        priority: row.get(6)?,
+        payment_status: row.get(7)?,
+        version: row.get(8)?,
+        patient,
+        practitioner: Practitioner {
+            id: MembershipId(id(row, 9)?).to_string(),
+            display_name: row.get(10)?,
+            title: row.get(11)?,
+            specialization: row.get(12)?,
+        },
+        service: Service {
+            id: ServiceId(id(row, 13)?).to_string(),
+            name: row.get(14)?,
+            duration_minutes: row.get(15)?,
+            price_minor: row.get(16)?,
+        },
+        location: Location {
+            id: LocationId(id(row, 17)?).to_string(),
+            name: row.get(18)?,
+            kind: row.get(19)?,
+            address: row.get(20)?,
+        },
+    })
+}
+
+fn id(row: &Row<'_>, column: usize) -> Result<Uuid, Failed> {
+    Ok(Uuid::from_slice(row.get_ref(column)?.as_blob()?)?)
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, Failed> {
+    Ok(text.parse::<DateTime<Utc>>()?)
+}
+
+/// An instant as the database has it.
+fn stored(text: &str) -> Result<String, Failed> {
+    Ok(instant(text)?.to_rfc3339())
+}

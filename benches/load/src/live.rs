@@ -1,0 +1,205 @@
+//! `load live`: many subscribers of one practice, and the time from one booking to the last of their frames.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use futures::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::client::Connection;
+use crate::drive::Session;
+use crate::queries::{Query, Requests, Side};
+use crate::random::Random;
+use crate::run::start_server;
+use crate::site::{Engine, Site, binaries};
+use crate::table::{Goal, HEADING, Line, median};
+use crate::{Outcome, process, say};
+
+const SUBSCRIPTION: &str = "subscription Watch { appointmentEvents { action at cursor appointment { id startsAt endsAt \
+                            status practitioner { id displayName } service { id name } location { id name } } } }";
+/// The practice that everybody watches.
+const WORKSPACE: u64 = 0;
+/// Connections that are opened at the same time.
+const AT_ONCE: usize = 64;
+
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Only this engine
+    #[arg(long)]
+    pub engine: Option<Engine>,
+    /// How many subscribe, one after the other
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000])]
+    subscribers: Vec<usize>,
+    /// Bookings that are announced to all
+    #[arg(long, default_value_t = 9)]
+    events: usize,
+}
+
+/// When frames arrived.
+#[derive(Default)]
+struct Arrivals {
+    times: Mutex<Vec<Instant>>,
+    lost: Mutex<Option<String>>,
+    more: Notify,
+}
+
+pub async fn run(options: &Options, sites: &[Site]) -> Outcome<()> {
+    let most = options.subscribers.iter().max().copied().unwrap_or(0);
+    let allowed = open_files()?;
+    if allowed < most + 100 {
+        return Err(format!(
+            "{most} subscribers need as many open files; this shell allows {allowed} (ulimit -n)"
+        )
+        .into());
+    }
+    for site in sites {
+        for subscribers in &options.subscribers {
+            // Each on a fresh server: memory that was used once is not given back at once.
+            measure(options, site, *subscribers).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn measure(options: &Options, site: &Site, subscribers: usize) -> Outcome<()> {
+    let (server, _) = start_server(site, &binaries()?.join("praxis")).await?;
+    let session = Session::start(site, server.address).await?;
+    let token = session.token(WORKSPACE).to_owned();
+    let arrivals = Arc::<Arrivals>::default();
+    let before = process::memory(server.pid, "VmRSS")?;
+    let connected = futures::stream::iter(0..subscribers)
+        .map(|_| subscribe(server.address, &token))
+        .buffer_unordered(AT_ONCE);
+    let sockets: Vec<_> = connected.collect().await;
+    let sockets = sockets.into_iter().collect::<Outcome<Vec<_>>>()?;
+    let readers: Vec<_> =
+        sockets.into_iter().map(|socket| tokio::spawn(read(socket, arrivals.clone()))).collect();
+    // Until all subscriptions run.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let idle = process::memory(server.pid, "VmRSS")?;
+
+    let mut requests =
+        Requests { query: Query::Q4, plan: site.plan, session: &session, random: Random::new(1) };
+    let mut connection = Connection::open(server.address).await?;
+    let (mut cpu, mut first, mut half, mut last) = (0.0, Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..options.events {
+        let request = requests.next_in(WORKSPACE, Side::Praxis);
+        arrivals.times.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let (spent, began) = (process::cpu(server.pid)?, Instant::now());
+        let reply = connection.ask(&request).await?;
+        if reply.status != 200 {
+            return Err(String::from_utf8_lossy(reply.body).into());
+        }
+        arrivals.wait_for(subscribers).await?;
+        let times = std::mem::take(&mut *arrivals.times.lock().unwrap_or_else(PoisonError::into_inner));
+        let after = |at: usize| times.get(at).map_or(f64::NAN, |time| (*time - began).as_secs_f64() * 1e3);
+        first.push(after(0));
+        half.push(after(subscribers / 2));
+        last.push(after(subscribers.saturating_sub(1)));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cpu += process::cpu(server.pid)? - spent;
+    }
+    session.save()?;
+    let deliveries = (subscribers * options.events) as f64;
+    let each = (idle.saturating_sub(before)) as f64 / subscribers as f64;
+    say(&format!(
+        "\n{}, {subscribers} subscribers: first frame {:.1} ms, half of them {:.1} ms, last {:.1} ms after the booking was \
+         sent; memory {:.0} MB\n\n{HEADING}",
+        site.engine.name(),
+        median(&first),
+        median(&half),
+        median(&last),
+        process::memory(server.pid, "VmRSS")? as f64 / 1e3,
+    ));
+    let cost = cpu * 1e6 / deliveries;
+    for (measure, unit, value, most) in
+        [("memory of an idle subscriber", " kB", each, 10.0), ("CPU of a delivery", " µs", cost, 12.0)]
+    {
+        let goal = Goal::AtMost(most);
+        say(&Line { measure: measure.into(), unit, values: vec![value], goal }.text());
+    }
+    readers.iter().for_each(tokio::task::JoinHandle::abort);
+    server.stop().await
+}
+
+async fn subscribe(server: SocketAddr, token: &str) -> Outcome<WebSocketStream<TcpStream>> {
+    let mut request = format!("ws://{server}/graphql").into_client_request()?;
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+    let config = WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(0);
+    let stream = TcpStream::connect(server).await?;
+    stream.set_nodelay(true)?;
+    let (mut socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
+    let introduction =
+        json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {token}") } });
+    socket.send(Message::text(introduction.to_string())).await?;
+    match socket.next().await {
+        Some(Ok(Message::Text(text))) if text.contains("connection_ack") => {}
+        other => return Err(format!("instead of an acknowledgement: {other:?}").into()),
+    }
+    let subscription = json!({ "type": "subscribe", "id": "1", "payload": { "query": SUBSCRIPTION } });
+    socket.send(Message::text(subscription.to_string())).await?;
+    Ok(socket)
+}
+
+async fn read(mut socket: WebSocketStream<TcpStream>, arrivals: Arc<Arrivals>) {
+    while let Some(message) = socket.next().await {
+        match message {
+            Ok(Message::Text(text)) if text.contains("\"next\"") && !text.contains("\"errors\"") => {
+                arrivals.times.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+                arrivals.more.notify_one();
+            }
+            Ok(Message::Text(text)) if text.contains("\"ping\"") => {
+                if socket.send(Message::text(r#"{"type":"pong"}"#)).await.is_err() {
+                    break;
+                }
+            }
+            Ok(Message::Ping(_) | Message::Pong(_)) => {}
+            other => {
+                *arrivals.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{other:?}"));
+                arrivals.more.notify_one();
+                break;
+            }
+        }
+    }
+}
+
+impl Arrivals {
+    async fn wait_for(&self, count: usize) -> Outcome<()> {
+        let all = async {
+            loop {
+                let arrived = self.times.lock().unwrap_or_else(PoisonError::into_inner).len();
+                if let Some(why) = self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    return Err(format!("a subscriber was told: {why}").into());
+                }
+                if arrived >= count {
+                    return Ok(());
+                }
+                self.more.notified().await;
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(30), all).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let arrived = self.times.lock().unwrap_or_else(PoisonError::into_inner).len();
+                Err(format!("only {arrived} of {count} frames arrived").into())
+            }
+        }
+    }
+}
+
+/// How many files this process may have open.
+fn open_files() -> Outcome<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    soft.ok_or_else(|| "/proc has another form".into())
+}

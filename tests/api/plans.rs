@@ -1,0 +1,169 @@
+//! Every list and every loader finds its rows by an index.
+//!
+//! A table of a test is small, and a small table is best read whole. So PostgreSQL is told to avoid that wherever it
+//! can: what it still reads whole, it has no index for. SQLite plans without looking at sizes.
+
+use std::collections::BTreeSet;
+
+use praxis::db::Engine;
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value as Json, json};
+
+use crate::appointment::Practice;
+use crate::support::on_both_engines;
+
+/// Tables that do not grow with the patients of a practice, so reading them whole costs nothing.
+const SMALL: [&str; 1] = ["workspaces"];
+
+on_both_engines! {
+    async fn lists_and_loaders_read_by_index(on: On) {
+        let practice = Practice::new(on).await;
+        let (app, owner) = (&practice.app.app, &practice.owner);
+        let booked = practice.booked(practice.ada, "2026-06-02T09:00:00Z").await;
+        practice.booked(practice.bob, "2026-06-02T11:00:00Z").await;
+        let variables = json!({ "id": booked, "patient": practice.ada.to_string(), "service": practice.service,
+            "practitioner": practice.doctor.membership().to_string(), "room": practice.room,
+            "from": "2026-06-01T00:00:00Z", "to": "2026-06-08T00:00:00Z" });
+        app.db.statements().keep();
+
+        let mut problems = BTreeSet::new();
+        let mut looked = 0;
+        for (name, document) in DOCUMENTS {
+            let names: Vec<&str> = ["id", "patient", "service", "practitioner", "room", "from", "to"]
+                .into_iter()
+                .filter(|name| document.contains(&format!("${name}:")))
+                .collect();
+            let given: Json = names.iter().map(|name| ((*name).to_owned(), variables[*name].clone())).collect();
+            owner.ok(document, given).await;
+            for statement in app.db.statements().take_kept() {
+                if !statement.sql.starts_with("SELECT") {
+                    continue;
+                }
+                looked += 1;
+                let scope = owner.actor.as_deref().unwrap().scope();
+                for problem in plan(&app.db.begin_read(scope).await.unwrap(), app.db.engine(), statement).await {
+                    problems.insert(format!("{name}: {problem}"));
+                }
+            }
+        }
+        assert!(looked > 40, "{looked}");
+        assert!(problems.is_empty(), "{problems:#?}");
+    }
+}
+
+/// What is wrong with the plan of a statement.
+async fn plan(db: &praxis::db::tx::Tx, engine: Engine, statement: Statement) -> Vec<String> {
+    let (explain, column) = match engine {
+        Engine::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        Engine::Postgres => {
+            db.execute_unprepared("SET LOCAL enable_seqscan = off").await.unwrap();
+            ("EXPLAIN", "QUERY PLAN")
+        }
+    };
+    let explained = Statement { sql: format!("{explain} {}", statement.sql), ..statement.clone() };
+    let rows = db.query_all_raw(explained).await.unwrap();
+    let lines: Vec<String> = rows.iter().map(|row| row.try_get("", column).unwrap()).collect();
+    let whole = |line: &&String| match engine {
+        Engine::Sqlite => {
+            line.starts_with("SCAN ") && !line.contains("subquery") && !line.contains("CONSTANT")
+        }
+        Engine::Postgres => line.contains("Seq Scan on "),
+    };
+    let small = |line: &&String| SMALL.iter().any(|table| line.contains(table));
+    let read_whole = lines.iter().filter(whole).filter(|line| !small(line));
+    let mut problems: Vec<String> =
+        read_whole.map(|line| format!("{} in {}", line.trim(), statement.sql)).collect();
+    // A list that sorts what one index term let through reads the whole workspace for each page.
+    let sorts = lines.iter().any(|line| line.contains("TEMP B-TREE FOR ORDER BY"));
+    let workspace_wide =
+        lines.iter().find(|line| line.contains("SEARCH") && line.ends_with("(workspace_id=?)"));
+    if let (true, Some(line)) =
+        (sorts && GROWING.iter().any(|table| statement.sql.contains(table)), workspace_wide)
+        && GROWING.iter().any(|table| line.contains(&format!("SEARCH {table} ")))
+    {
+        problems.push(format!("sorts a workspace: {line} in {}", statement.sql));
+    }
+    problems
+}
+
+/// Tables that grow with the work of a practice.
+const GROWING: [&str; 6] =
+    ["appointments", "patients", "audit_events", "occupancies", "appointment_events", "auth_sessions"];
+
+const DOCUMENTS: [(&str, &str); 24] = [
+    (
+        "one appointment",
+        "query($id: ID!) { appointment(id: $id) { id reason patient { id displayName } \
+        practitioner { id email } service { id equipment { id } } location { id } room { id location { id } } \
+        series { id } history { id } reminders { id } ics } }",
+    ),
+    ("appointments", "{ appointments { totalCount nodes { id patient { id } } } }"),
+    ("appointments, the last", "{ appointments(orderBy: STARTS_AT_DESC, last: 5) { nodes { id } } }"),
+    (
+        "a practitioner's days",
+        "query($practitioner: ID!, $from: DateTime!, $to: DateTime!) { appointments(first: 50, \
+        filter: { practitionerId: $practitioner, from: $from, to: $to }) { nodes { id service { id } } } }",
+    ),
+    (
+        "a patient's appointments",
+        "query($patient: ID!) { appointments(filter: { patientId: $patient }) { nodes { id } } }",
+    ),
+    (
+        "a room's appointments",
+        "query($room: ID!, $from: DateTime!, $to: DateTime!) { appointments(\
+        filter: { roomId: $room, from: $from, to: $to }) { nodes { id } } }",
+    ),
+    (
+        "a service's appointments",
+        "query($service: ID!, $from: DateTime!, $to: DateTime!) { appointments(\
+        filter: { serviceId: $service, from: $from, to: $to }) { nodes { id } } }",
+    ),
+    (
+        "the newest patients",
+        "{ patients(orderBy: NEWEST, first: 20) { nodes { id displayName appointments(first: 10, \
+        orderBy: STARTS_AT_DESC) { nodes { id practitioner { id } } } familyHistory { id } } } }",
+    ),
+    ("patients by name", "{ patients(search: \"nor\") { totalCount nodes { id lastName } } }"),
+    (
+        "one patient",
+        "query($patient: ID!) { patient(id: $patient) { id lastName appointments(last: 3) { nodes { id } } } \
+        possibleDuplicates(patientId: $patient) { id } }",
+    ),
+    (
+        "nodes",
+        "query($id: ID!, $patient: ID!, $service: ID!, $practitioner: ID!, $room: ID!) { \
+        nodes(ids: [$id, $patient, $service, $practitioner, $room]) { id } }",
+    ),
+    ("members", "{ members { totalCount nodes { id email } } }"),
+    ("doctors", "{ members(role: DOCTOR) { nodes { id } } }"),
+    ("services", "{ services(includeArchived: true) { totalCount nodes { id equipment { id } } } }"),
+    ("locations", "{ locations { totalCount nodes { id } } }"),
+    ("rooms", "{ rooms { totalCount nodes { id location { id } } } }"),
+    ("equipment", "{ equipment { totalCount nodes { id } } }"),
+    ("weekly schedules", "{ weeklySchedules { totalCount nodes { id } } }"),
+    ("exceptions", "{ scheduleExceptions { totalCount nodes { id } } }"),
+    (
+        "slots",
+        "query($service: ID!, $from: DateTime!, $to: DateTime!) { availableSlots(input: { serviceId: $service, \
+        from: $from, to: $to }) { slots { startsAt } } }",
+    ),
+    (
+        "calendar",
+        "query($from: DateTime!, $to: DateTime!) { calendar(from: $from, to: $to) { practitioners { \
+        practitioner { id } appointments { id patient { id } } } } }",
+    ),
+    (
+        "statistics",
+        "query($from: DateTime!, $to: DateTime!) { appointmentStatistics(from: $from, to: $to) { total } }",
+    ),
+    (
+        "the journal",
+        "query($patient: ID!) { auditEvents { nodes { id } } \
+        ofPatient: auditEvents(filter: { patientId: $patient }) { nodes { id } } }",
+    ),
+    (
+        "waitlist, feeds, sessions",
+        "{ waitlist { nodes { id } } calendarFeeds { nodes { id } } \
+        authSessions { nodes { id } } workspace { id } viewer { displayName } feedPosition { cursor } }",
+    ),
+];
