@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use praxis::appointment::occupancy;
+use praxis::error::Error;
 use praxis::id::PatientId;
+use praxis::journal::entity::AuditKind;
+use praxis::journal::event::Event;
+use praxis::journal::verify::verify;
 use praxis::member::entity::Role;
+use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use serde_json::{Value as Json, json};
 
 use crate::support::app::{Client, TestApp};
@@ -197,6 +203,54 @@ on_both_engines! {
 
         let expected = [("AppointmentBooked".to_owned(), 1), ("AppointmentConflict".to_owned(), 199)];
         assert_eq!(outcomes, expected.into_iter().collect());
+    }
+}
+
+on_both_engines! {
+    async fn bookings_with_several_practitioners_at_once_all_succeed_and_the_journal_holds(on: On) {
+        let practice = Practice::new(on).await;
+        let workspace = practice.owner.workspace();
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..6 {
+            let doctor = practice.app.member(workspace, Role::Doctor).await;
+            let patient = practice.app.patient(&practice.owner, "Pat", &format!("Ient{number}")).await;
+            for hour in 8..16 {
+                let mut input = practice.booking(patient, &format!("2026-06-02T{hour:02}:00:00Z"));
+                input["practitionerId"] = doctor.membership().to_string().into();
+                input["idempotencyKey"] = format!("{number} at {hour}").into();
+                let client = practice.desk.clone();
+                tasks.spawn(async move { client.ok(BOOK, json!({ "input": input })).await });
+            }
+        }
+        while let Some(answer) = tasks.join_next().await {
+            assert_eq!(answer.unwrap()["bookAppointment"]["__typename"], "AppointmentBooked");
+        }
+        assert_eq!(verify(&practice.app.app.db, workspace).await.unwrap().broken, None);
+    }
+
+    async fn what_the_database_refuses_at_the_end_of_a_command_is_told_like_anything_else(on: On) {
+        let practice = Practice::new(on).await;
+        let app = &practice.app.app;
+        practice.booked(practice.ada, "2026-06-02T09:00:00Z").await;
+        let actor = practice.desk.actor.as_deref().unwrap();
+        let count = async || {
+            let tx = app.db.begin_read(actor.scope()).await.unwrap();
+            actor.find::<occupancy::Entity>().all(&tx).await.unwrap()
+        };
+        let before = count().await;
+        let head = app.feeds.head(actor.workspace).await.unwrap();
+
+        let again = &before[0];
+        let outcome = app.write(actor, |unit| async move {
+            let row = occupancy::Model { id: unit.id(), ..again.clone() };
+            unit.put(vec![row.into_active_model().reset_all()]).await?;
+            unit.record(Event::by(actor, AuditKind::Write, "appointment.booked"));
+            Ok(())
+        });
+
+        assert!(matches!(outcome.await, Err(Error::Occupied)));
+        assert_eq!(count().await, before);
+        assert_eq!(app.feeds.head(actor.workspace).await.unwrap(), head);
     }
 }
 
