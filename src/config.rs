@@ -63,7 +63,7 @@ pub struct Config {
     #[serde(skip)]
     pub documents: TrustedDocuments,
     /// Sockets that one user may have open.
-    pub sockets_per_user: u32,
+    pub sockets_per_user: usize,
     /// `smtp://…` or `smtps://…`; without it, mail goes to a folder.
     pub smtp_url: Option<String>,
     /// The sender of all mail, such as `Praxis <no-reply@praxis.example>`.
@@ -133,7 +133,7 @@ struct Settings {
     workspace_points_per_minute: Option<NonZeroU32>,
     trusted_documents: Option<Mode>,
     document_manifest: Option<PathBuf>,
-    sockets_per_user: Option<u32>,
+    sockets_per_user: Option<usize>,
     smtp_url: Option<String>,
     mail_from: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod context;
+mod deadline;
 pub mod document;
 pub mod endpoint;
 pub mod error;

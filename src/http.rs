@@ -28,15 +28,17 @@ use chrono::{DateTime, Utc};
 pub use around::Compressible;
 
 use crate::access::actor::RequestInfo;
+use crate::access::throttle::block;
 use crate::app::App;
 use crate::config::Profile;
 use crate::error::{Error, Result};
 use crate::graphql::endpoint::{Caller, Endpoint};
 use crate::graphql::error::Code;
+use crate::id::UserId;
 use admit::Gate;
 use client::Proxies;
 use health::Readiness;
-use places::Places;
+use places::{Holder, Place, Places};
 use reply::Media;
 
 /// What every handler works with.
@@ -105,6 +107,9 @@ struct Guest {
     until: Option<DateTime<Utc>>,
 }
 
+/// Somebody has as many sockets and streams as allowed.
+struct TooMany;
+
 impl Server {
     fn new(app: Arc<App>) -> Self {
         let config = &app.config;
@@ -117,6 +122,18 @@ impl Server {
             readiness: Readiness::default(),
             app,
         }
+    }
+
+    /// A place for a socket or stream: of the user, or of the address that nobody has signed in from yet. `Err` when
+    /// they have as many as allowed.
+    fn seat(&self, user: Option<UserId>, request: &RequestInfo) -> Result<Option<Place>, TooMany> {
+        let config = &self.app.config;
+        let (holder, most) = match (user, request.address()) {
+            (Some(user), _) => (Holder::User(user), config.sockets_per_user),
+            (None, Some(ip)) => (Holder::Address(block(ip)), config.max_connections_per_address),
+            (None, None) => return Ok(None),
+        };
+        self.places.take(holder, most).map(Some).ok_or(TooMany)
     }
 
     /// Who calls, by the `Authorization` header; nobody without one.

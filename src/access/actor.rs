@@ -1,5 +1,7 @@
 //! Who is asking, and for which workspace.
 
+use std::net::IpAddr;
+
 use crate::access::permission::Permission;
 use crate::db::Scope;
 use crate::error::{Error, Result};
@@ -25,6 +27,13 @@ pub struct RequestInfo {
     pub id: String,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
+}
+
+impl RequestInfo {
+    /// The client's address, when it is known.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.ip.as_deref()?.parse().ok()
+    }
 }
 
 impl Actor {

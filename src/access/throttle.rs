@@ -91,6 +91,26 @@ impl Throttle {
         charge
     }
 
+    /// Charges points to a user, and not to the workspace.
+    pub fn charge_user(&self, identity: &Identity, points: u64) -> Charge {
+        let points = u32::try_from(points).unwrap_or(u32::MAX);
+        let mut charge = Charge::default();
+        if let Some(limiters) = &self.limiters {
+            charge.add(limiters.user.spend(&identity.user, points));
+        }
+        charge
+    }
+
+    /// Charges what an operation turned out to cost beyond what it was charged: of that, what there is left.
+    pub fn charge_more(&self, identity: &Identity, points: u64) {
+        let points = u32::try_from(points).unwrap_or(u32::MAX);
+        let Some(limiters) = &self.limiters else { return };
+        limiters.user.spend_up_to(&identity.user, points);
+        if let Some(actor) = &identity.actor {
+            limiters.workspace.spend_up_to(&actor.workspace, points);
+        }
+    }
+
     /// Charges one request to an address from which nobody has signed in.
     pub fn charge_anonymous(&self, ip: IpAddr) -> Charge {
         let mut charge = Charge::default();
@@ -181,6 +201,16 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         (standing, refused)
     }
 
+    /// Spends so many points of the key, or nearly all that are left.
+    fn spend_up_to(&self, key: &K, mut points: u32) {
+        while points > 0 {
+            match self.spend(key, points) {
+                (_, None) => return,
+                _ => points /= 2,
+            }
+        }
+    }
+
     /// Forgets, once in a while, the keys that have nothing spent.
     fn sweep(&self) {
         if self.charges.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
@@ -218,6 +248,16 @@ mod tests {
         let limiter = limiter(6_000, 100);
         assert_eq!(limiter.spend(&1, u32::MAX).1, None);
         assert!(limiter.spend(&1, 1).1.is_some());
+    }
+
+    #[test]
+    fn what_is_charged_afterwards_takes_what_is_left() {
+        let limiter = limiter(60, 30);
+        limiter.spend_up_to(&1, 0);
+        limiter.spend_up_to(&1, 10);
+        assert_eq!(limiter.spend(&1, 1).0.remaining, 19);
+        limiter.spend_up_to(&1, 1_000);
+        assert!(limiter.spend(&1, 15).1.is_some(), "at most half of it is left");
     }
 
     #[test]

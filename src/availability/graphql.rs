@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::calendar::{self, Calendar};
-use super::input::{AvailableSlotsInput, FindConflictsInput};
+use super::input::{AvailableSlotsInput, DEFAULT_LIMIT, FindConflictsInput};
 use super::query::{self, Answer, Request};
 use super::spans::instant;
 use super::statistics::{self, AppointmentStatistics, StatisticsFilter};
@@ -28,7 +28,7 @@ use crate::{location, member, room, workspace};
 #[derive(SimpleObject)]
 pub struct AvailableSlots {
     /// The times, the earliest first.
-    #[graphql(directive = list_size::apply(50))]
+    #[graphql(directive = list_size::apply(DEFAULT_LIMIT))]
     pub slots: Vec<AvailableSlot>,
     /// Whether the range has further times than `limit` let through.
     pub has_more: bool,

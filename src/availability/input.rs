@@ -7,12 +7,15 @@ use super::query::Request;
 use super::search::Shape;
 use super::spans::{MINUTE, Span, is_near};
 use crate::error::Result;
+use crate::graphql::document::cost::MOST_LIMIT;
 use crate::graphql::input::Problems;
 use crate::id::{AppointmentId, LocationId, MembershipId, PatientId, RoomId, ServiceId};
 use crate::service::entity::Model as Service;
 
 /// The longest range of one search.
 const MOST_DAYS: i64 = 62;
+/// How many times are listed unless more or fewer are asked for.
+pub const DEFAULT_LIMIT: i32 = 100;
 
 /// What to look for. Give a service, a duration, or both.
 #[derive(Clone, Debug, InputObject)]
@@ -38,7 +41,7 @@ pub struct AvailableSlotsInput {
     #[graphql(default = 15)]
     pub step_minutes: i32,
     /// At most so many times: 1 to 500. With 1, the next free time.
-    #[graphql(default = 100)]
+    #[graphql(default_with = "DEFAULT_LIMIT")]
     pub limit: i32,
     /// One practitioner for each time is enough: faster, when it does not matter who it is.
     #[graphql(default)]
@@ -51,7 +54,7 @@ impl AvailableSlotsInput {
         let mut problems = Problems::default();
         let duration = duration(&mut problems, self.duration_minutes, service);
         problems.range("stepMinutes", self.step_minutes, 5..=240);
-        problems.range("limit", self.limit, 1..=500);
+        problems.range("limit", self.limit, 1..=MOST_LIMIT);
         for (field, at) in [("from", self.from), ("to", self.to)] {
             if !is_near(at) {
                 problems.add(field, "This is too far away.");

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::batch::{BatchKey, Batches};
+use super::deadline::Deadline;
 use super::document::Selected;
 use super::error::Result as FieldResult;
 use crate::access::actor::{Actor, RequestInfo};
@@ -37,6 +38,8 @@ pub struct Call {
     secret_taken: AtomicBool,
     /// Errors of nullable fields, which are answered with null.
     pub(super) field_errors: Mutex<Vec<ServerError>>,
+    /// Of a subscription: until when what it delivers next must be ready.
+    pub deadline: Deadline,
     /// Where a stream resumes that its transport knows the cursor of.
     resume: Option<String>,
     /// What a stream selects of each event.
@@ -71,6 +74,7 @@ impl Call {
             seen: Mutex::default(),
             secret_taken: AtomicBool::new(false),
             field_errors: Mutex::default(),
+            deadline: Deadline::default(),
             resume: None,
             selected: None,
             position: Mutex::default(),
@@ -135,7 +139,7 @@ impl Call {
         if self.secret_taken.swap(true, Ordering::AcqRel) {
             return Err(Error::invalid_argument("input", "Send each sign-in as an operation of its own."));
         }
-        self.app.throttle.attempt(self.request.ip.as_deref().and_then(|ip| ip.parse().ok()))
+        self.app.throttle.attempt(self.request.address())
     }
 
     /// Whether whoever asks has the permission.

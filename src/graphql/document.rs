@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use apollo_compiler::executable::Operation;
+use apollo_compiler::executable::{Field, Operation};
 use apollo_compiler::parser::Parser;
 use apollo_compiler::request::{RequestError, coerce_variable_values};
 use apollo_compiler::response::{GraphQLError, JsonMap};
@@ -83,6 +83,8 @@ pub struct Prepared {
     pub kind: OperationType,
     /// In points; see [`cost`].
     pub cost: u32,
+    /// The answer can hold more objects than it is charged for.
+    assumed: bool,
     plan: Arc<Plan>,
     variables: Valid<JsonMap>,
 }
@@ -94,6 +96,14 @@ impl Prepared {
         let mut request = async_graphql::Request::new(String::new()).variables(variables);
         request.set_parsed_query(self.plan.document.clone());
         request
+    }
+
+    /// How many objects an answer has beyond those that were charged.
+    pub fn beyond(&self, answer: &async_graphql::Value) -> u64 {
+        match self.assumed {
+            true => cost::objects(answer, &self.plan.introspection).saturating_sub(self.cost.into()),
+            false => 0,
+        }
     }
 
     /// What it selects of the objects of its root fields.
@@ -133,6 +143,7 @@ struct Document {
 struct Plan {
     document: EngineDocument,
     kind: OperationType,
+    introspection: Vec<String>,
     /// Known beforehand, unless it depends on variables.
     cost: Option<Cost>,
     /// The permissions that its fields ask for.
@@ -186,7 +197,8 @@ impl Documents {
             Some(cost) => cost,
             None => cost::count(&document.valid, operation, &variables),
         };
-        Ok(Prepared { kind: plan.kind, cost: cost::check(cost)?, plan: plan.clone(), variables })
+        let assumed = cost.assumed;
+        Ok(Prepared { kind: plan.kind, cost: cost::check(cost)?, assumed, plan: plan.clone(), variables })
     }
 
     fn find(&self, request: &Request) -> Result<Arc<Document>, Refusal> {
@@ -260,17 +272,21 @@ impl Documents {
         document: &Valid<ExecutableDocument>,
         operation: &Node<Operation>,
     ) -> Result<(), Refusal> {
-        if !self.0.introspection
-            && operation
-                .root_fields(document)
-                .any(|field| matches!(field.name.as_str(), "__schema" | "__type"))
-        {
+        if !self.0.introspection && introspection(document, operation).next().is_some() {
             return Err(Refusal::new(Code::GraphqlValidationFailed, "Introspection is switched off."));
         }
         apollo_compiler::introspection::check_max_depth(document, operation).map_err(|error| {
             Refusal::located(Code::QueryTooComplex, error.to_graphql_error(&document.sources))
         })
     }
+}
+
+/// The fields of an operation that ask for the schema.
+fn introspection<'a>(
+    document: &'a ExecutableDocument,
+    operation: &'a Operation,
+) -> impl Iterator<Item = &'a Node<Field>> {
+    operation.root_fields(document).filter(|field| matches!(field.name.as_str(), "__schema" | "__type"))
 }
 
 fn plan(schema: &Schema, document: &Valid<ExecutableDocument>, operation: &Node<Operation>) -> Plan {
@@ -283,6 +299,9 @@ fn plan(schema: &Schema, document: &Valid<ExecutableDocument>, operation: &Node<
             Kind::Mutation => OperationType::Mutation,
             Kind::Subscription => OperationType::Subscription,
         },
+        introspection: introspection(document, operation)
+            .map(|field| field.response_key().to_string())
+            .collect(),
         cost: (!cost.varies).then_some(cost),
         asked: asked::permissions(schema, document, operation),
         number: PLANS.fetch_add(1, Ordering::Relaxed),

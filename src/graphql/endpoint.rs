@@ -1,16 +1,17 @@
 //! Executes operations: the one way in, for every transport.
 
+mod subscription;
+
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_graphql::Response;
-use async_graphql::parser::types::OperationType;
 use async_graphql::{Name, Value};
 use futures::future::FutureExt;
 use futures::stream::{BoxStream, StreamExt};
 
+use self::subscription::Subscription;
 use super::batch::drive;
 use super::context::Call;
 use super::document::{Documents, Prepared, Refusal, cost};
@@ -24,7 +25,7 @@ use crate::app::App;
 use crate::metrics;
 
 /// The longest that an operation may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What it costs to send a document that is not run.
 const REFUSED_POINTS: u64 = 10;
@@ -47,7 +48,7 @@ pub struct Delivery {
 #[derive(Clone)]
 pub struct Endpoint {
     schema: Schema,
-    /// See [`Endpoint::query`].
+    /// See [`Endpoint::execute`].
     unguarded: Schema,
     app: Arc<App>,
     documents: Documents,
@@ -72,21 +73,28 @@ impl Endpoint {
         response
     }
 
-    /// Charges the operation to whoever asks. What is charged to an address, the transports see to.
-    pub fn charge(&self, prepared: &Prepared, identity: Option<&Identity>) -> Charge {
-        metrics::cost(prepared.cost.into());
-        identity.map(|identity| self.app.throttle.charge(identity, prepared.cost.into())).unwrap_or_default()
-    }
-
-    /// Charges what looking at a document cost that is not run.
-    pub fn charge_refused(&self, identity: Option<&Identity>) -> Charge {
-        identity.map(|identity| self.app.throttle.charge(identity, REFUSED_POINTS)).unwrap_or_default()
+    /// Charges whoever asks: the operation, or the look at a document that is not run. What cannot be paid is refused.
+    /// What is charged to an address, the transports see to.
+    pub fn charge(
+        &self,
+        prepared: Result<Prepared, Refusal>,
+        identity: Option<&Identity>,
+    ) -> (Result<Prepared, Refusal>, Charge) {
+        let points = match &prepared {
+            Ok(prepared) => {
+                metrics::cost(prepared.cost.into());
+                prepared.cost.into()
+            }
+            Err(_) => REFUSED_POINTS,
+        };
+        let charge = identity.map(|identity| self.app.throttle.charge(identity, points)).unwrap_or_default();
+        (charge.permit().map_err(Refusal::because).and(prepared), charge)
     }
 
     /// Executes a query or mutation. The answer goes out after the journal knows of it.
     pub async fn answer(&self, prepared: Prepared, caller: Caller) -> Response {
         let request_id = caller.request.id.clone();
-        let (started, kind) = (Instant::now(), prepared.kind);
+        let (started, kind, points) = (Instant::now(), prepared.kind, prepared.cost);
         let (call, executed) = self.execute(&prepared, caller).await;
         let mut response = match executed {
             Some(Ok(response)) => told(&call, response).await,
@@ -95,7 +103,11 @@ impl Endpoint {
             }
             None => error::refuse(Code::Internal, "Internal error."),
         };
-        response.extensions.insert("cost".into(), cost_report(prepared.cost));
+        let beyond = prepared.beyond(&response.data);
+        if let Some(identity) = call.identity().filter(|_| beyond > 0) {
+            self.app.throttle.charge_more(&identity, beyond);
+        }
+        response.extensions.insert("cost".into(), cost_report(points));
         error::finish(&mut response, &request_id);
         metrics::operation(kind, &response, started.elapsed());
         response
@@ -118,45 +130,18 @@ impl Endpoint {
     }
 
     /// Executes a subscription: one response for each event. It begins after the cursor when the transport knows
-    /// one. Another kind of operation is answered by a stream of one response.
+    /// one. Each delivery costs as much as the operation, and is waited for as long.
     pub fn follow(
         &self,
         prepared: Prepared,
         caller: Caller,
         after: Option<String>,
     ) -> BoxStream<'static, Delivery> {
-        if prepared.kind != OperationType::Subscription {
-            let endpoint = self.clone();
-            let answer =
-                async move { Delivery { response: endpoint.answer(prepared, caller).await, cursor: None } };
-            return futures::stream::once(answer).boxed();
-        }
-        let request_id = caller.request.id.clone();
-        let (app, selected) = (self.app.clone(), prepared.selected());
-        let call = Call::resuming(app, caller.identity, caller.request, after, selected);
+        let (points, selected) = (prepared.cost.into(), prepared.selected());
+        let call = Call::resuming(self.app.clone(), caller.identity, caller.request, after, selected);
         let source = self.schema.execute_stream(prepared.request().data(call.clone())).boxed();
-        futures::stream::unfold(Some((source, call)), move |state| {
-            let request_id = request_id.clone();
-            async move {
-                let (mut source, call) = state?;
-                let next = {
-                    let next = pin!(source.next());
-                    contained(drive(&call, next)).await
-                };
-                call.release().await;
-                let (mut response, goes_on) = match next {
-                    Some(next) => (told(&call, next?).await, true),
-                    None => (error::refuse(Code::Internal, "Internal error."), false),
-                };
-                let mut errors = call.field_errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                response.errors.append(&mut errors);
-                drop(errors);
-                error::finish(&mut response, &request_id);
-                let cursor = call.take_position();
-                Some((Delivery { response, cursor }, goes_on.then_some((source, call))))
-            }
-        })
-        .boxed()
+        let subscription = Subscription::new(call, source, points);
+        futures::stream::unfold(Some(subscription), async |subscription| subscription?.next().await).boxed()
     }
 }
 

@@ -172,6 +172,10 @@ pub fn invalid_id<T: async_graphql::InputType>(prefix: &str) -> InputValueError<
 pub fn finish(response: &mut Response, request_id: &str) {
     response.errors.truncate(MAX_ERRORS);
     for error in &mut response.errors {
+        // What the engine adds about the types of arguments.
+        if let Some(end) = error.message.find(" (occurred while parsing \"") {
+            error.message.truncate(end);
+        }
         let scalar = scalar_problem(&error.message);
         let extensions = error.extensions.get_or_insert_default();
         match (extensions.get("code").is_some(), scalar) {
@@ -218,6 +222,23 @@ pub fn refuse(code: Code, message: impl Into<String>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_the_engine_adds_is_told() {
+        let message = "Expected an id that starts with \"pat_\".";
+        let mut response = refuse(
+            Code::BadUserInput,
+            format!("{message} (occurred while parsing \"A\") (occurred while parsing \"B\")"),
+        );
+        finish(&mut response, "1");
+        assert_eq!(response.errors[0].message, message);
+        let mut response = Response::from_errors(vec![ServerError::new(
+            "Failed to parse \"LocalTime\": premature end (occurred while parsing \"Input\")",
+            None,
+        )]);
+        finish(&mut response, "1");
+        assert_eq!(response.errors[0].message, "This is not a valid LocalTime.");
+    }
 
     #[test]
     fn every_code_is_documented() {

@@ -19,6 +19,7 @@ use hyper::{Request, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::activity::{Activity, Verdict, Watched, Whole};
@@ -217,7 +218,7 @@ impl Connection {
         let io = TokioIo::new(Watched::new(stream, activity.clone(), place));
         let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
         let mut check = tokio::time::interval(patience.check);
-        let mut ending = false;
+        let mut ending = None;
         loop {
             tokio::select! {
                 outcome = connection.as_mut() => {
@@ -226,17 +227,21 @@ impl Connection {
                     }
                     return;
                 }
-                () = drain.told(), if !ending => {
-                    ending = true;
+                () = drain.told(), if ending.is_none() => {
+                    ending = Some(Instant::now());
                     connection.as_mut().graceful_shutdown();
                 }
                 _ = check.tick() => match activity.verdict(&patience) {
                     Verdict::Fine => {}
-                    Verdict::Idle if !ending => {
-                        ending = true;
-                        connection.as_mut().graceful_shutdown();
-                    }
-                    Verdict::Idle => {}
+                    Verdict::Idle => match ending {
+                        None => {
+                            ending = Some(Instant::now());
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        // The client does not take the last part of an answer.
+                        Some(since) if since.elapsed() >= patience.write => return,
+                        Some(_) => {}
+                    },
                     Verdict::Stuck(what) => {
                         tracing::debug!(what, "a connection is closed");
                         return;

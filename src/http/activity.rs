@@ -1,9 +1,10 @@
 //! What a connection is doing: whether a client keeps the server waiting.
 
+use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -13,6 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::accept::Patience;
+
+/// Bytes of an answer that are handed out at once: what a client must take within [`Patience::write`].
+const PART: usize = 16 * 1024;
 
 /// When what began, in milliseconds since the connection did, and one more: 0 is never.
 #[derive(Default)]
@@ -45,6 +49,10 @@ pub struct Activity {
     head: Since,
     idle: Since,
     blocked: Since,
+    /// Since when the answers under way wait for their next part to be taken, by a number of theirs. An HTTP/2 client
+    /// can take nothing of an answer while it reads all that is written to the connection.
+    untaken: Mutex<HashMap<usize, u64>>,
+    answers: AtomicUsize,
 }
 
 /// What to do about a connection.
@@ -67,6 +75,8 @@ impl Activity {
             head: Since::default(),
             idle: Since::default(),
             blocked: Since::default(),
+            untaken: Mutex::default(),
+            answers: AtomicUsize::new(0),
         };
         activity.idle.start(0);
         activity
@@ -94,6 +104,10 @@ impl Activity {
         if longer(&self.blocked, patience.write) {
             return Verdict::Stuck("nothing is read from it");
         }
+        let untaken = self.untaken.lock().unwrap_or_else(PoisonError::into_inner).values().min().copied();
+        if untaken.is_some_and(|since| u128::from(now.saturating_sub(since)) >= patience.write.as_millis()) {
+            return Verdict::Stuck("an answer is not taken");
+        }
         if self.requests.load(Ordering::Relaxed) > 0 {
             return Verdict::Fine;
         }
@@ -104,6 +118,16 @@ impl Activity {
             return Verdict::Stuck("no request comes");
         }
         if longer(&self.idle, patience.idle) { Verdict::Idle } else { Verdict::Fine }
+    }
+
+    /// Whether this answer waits for the client, from now on.
+    fn waits(&self, answer: usize, waits: bool) {
+        let mut untaken = self.untaken.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits {
+            untaken.insert(answer, self.now());
+        } else {
+            untaken.remove(&answer);
+        }
     }
 
     fn heard(&self) {
@@ -124,15 +148,31 @@ impl Drop for UnderWay {
     }
 }
 
-/// An answer's body, with the mark that its request is under way.
+/// An answer's body, in parts, with the mark that its request is under way.
 pub struct Whole {
     body: Body,
-    _under_way: UnderWay,
+    /// What is left of a frame that was too long for one part.
+    rest: Bytes,
+    number: usize,
+    under_way: UnderWay,
 }
 
 impl Whole {
     pub fn new(body: Body, under_way: UnderWay) -> Self {
-        Self { body, _under_way: under_way }
+        let number = under_way.0.answers.fetch_add(1, Ordering::Relaxed);
+        let whole = Self { body, rest: Bytes::new(), number, under_way };
+        whole.waits(true);
+        whole
+    }
+
+    fn waits(&self, waits: bool) {
+        self.under_way.0.waits(self.number, waits);
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        self.waits(false);
     }
 }
 
@@ -144,15 +184,38 @@ impl HttpBody for Whole {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if self.rest.is_empty() {
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => frame,
+                other => {
+                    // Now it is the client who waits.
+                    self.waits(false);
+                    return other;
+                }
+            };
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            }
+        }
+        let length = self.rest.len().min(PART);
+        let part = self.rest.split_to(length);
+        self.waits(true);
+        Poll::Ready(Some(Ok(Frame::data(part))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (rest, body) = (self.rest.len() as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }
 
@@ -217,5 +280,58 @@ impl<S: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<S, H> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::StreamExt;
+    use futures::future::poll_fn;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(60);
+
+    fn patience() -> Patience {
+        Patience { write: MOMENT, ..Patience::default() }
+    }
+
+    async fn part(whole: &mut Whole) -> Option<Bytes> {
+        let frame = poll_fn(|cx| Pin::new(&mut *whole).poll_frame(cx)).await?;
+        frame.unwrap().into_data().ok()
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_handed_out_in_parts_and_loses_nothing() {
+        let activity = Arc::new(Activity::new());
+        let text: Vec<u8> = (0..=255).cycle().take(2 * PART + 5).collect();
+        let mut whole = Whole::new(Body::from(text.clone()), Activity::begin(&activity, Version::HTTP_2));
+        let (mut read, mut sizes) = (Vec::new(), Vec::new());
+        while !whole.is_end_stream() {
+            assert_eq!(whole.size_hint().exact(), Some((text.len() - read.len()) as u64));
+            let part = part(&mut whole).await.unwrap();
+            sizes.push(part.len());
+            read.extend_from_slice(&part);
+        }
+        assert_eq!((read, sizes), (text, vec![PART, PART, 5]));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_taken_is_told_from_one_that_has_nothing_to_take() {
+        let activity = Arc::new(Activity::new());
+        let stuck = || matches!(activity.verdict(&patience()), Verdict::Stuck(_));
+        let events = futures::stream::iter([Ok::<_, io::Error>("event")]).chain(futures::stream::pending());
+        let mut whole = Whole::new(Body::from_stream(events), Activity::begin(&activity, Version::HTTP_2));
+        assert!(!stuck());
+        tokio::time::sleep(MOMENT).await;
+        assert!(stuck(), "nobody asks for its first part");
+        assert!(part(&mut whole).await.is_some());
+        assert!(!stuck());
+        let waiting = tokio::time::timeout(2 * MOMENT, part(&mut whole)).await;
+        assert!(waiting.is_err() && !stuck(), "it is the client who waits");
+        drop(whole);
+        assert!(!stuck() && activity.untaken.lock().unwrap().is_empty());
     }
 }

@@ -25,6 +25,8 @@ const AT_A_TIME: usize = 256;
 const TURN: Duration = Duration::from_secs(5);
 /// Bytes of a request's body.
 pub const MAX_BODY: usize = 256 * 1024;
+/// Bytes of all bodies that are held at a time: while they come, while their requests wait, until they are answered.
+const BODIES: usize = 64 << 20;
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(30);
 /// How long a request may take until its response begins: a little more than the operation's own deadline.
@@ -35,26 +37,60 @@ pub struct Gate {
     running: Semaphore,
     waiting: Semaphore,
     patience: Duration,
+    bodies: Semaphore,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self::new(AT_A_TIME, AT_A_TIME, TURN)
+        Self::new(AT_A_TIME, AT_A_TIME, TURN, BODIES)
     }
 }
 
 impl Gate {
-    fn new(running: usize, waiting: usize, patience: Duration) -> Self {
-        Self { running: Semaphore::new(running), waiting: Semaphore::new(waiting), patience }
+    fn new(running: usize, waiting: usize, patience: Duration, bodies: usize) -> Self {
+        Self {
+            running: Semaphore::new(running),
+            waiting: Semaphore::new(waiting),
+            patience,
+            bodies: Semaphore::new(bodies),
+        }
     }
 
     /// A turn, at once or after a while; `None` when too many wait or it takes too long.
-    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        let turn = self.wait().await;
+        if turn.is_none() {
+            metrics::shed();
+        }
+        turn
+    }
+
+    async fn wait(&self) -> Option<SemaphorePermit<'_>> {
         if let Ok(turn) = self.running.try_acquire() {
             return Some(turn);
         }
         let _place = self.waiting.try_acquire().ok()?;
         tokio::time::timeout(self.patience, self.running.acquire()).await.ok()?.ok()
+    }
+
+    /// The whole body, when it comes in time and is not too long; with it, its share of what all bodies may take.
+    async fn body(&self, body: Body, time: Duration) -> Result<(Vec<u8>, SemaphorePermit<'_>), Unread> {
+        let read = async {
+            let mut share = self.bodies.try_acquire_many(0).map_err(|_| Unread::Crowded)?;
+            let mut whole = Vec::new();
+            let mut parts = body.into_data_stream();
+            while let Some(part) = parts.next().await {
+                let part = part.map_err(|_| Unread::Broken)?;
+                if whole.len() + part.len() > MAX_BODY {
+                    return Err(Unread::TooLarge);
+                }
+                let size = u32::try_from(part.len()).map_err(|_| Unread::TooLarge)?;
+                share.merge(self.bodies.try_acquire_many(size).map_err(|_| Unread::Crowded)?);
+                whole.extend_from_slice(&part);
+            }
+            Ok((whole, share))
+        };
+        tokio::time::timeout(time, read).await.unwrap_or(Err(Unread::Late))
     }
 }
 
@@ -78,8 +114,12 @@ pub async fn admit(
     }
     // All of it before a turn is taken: clients that send slowly would hold all turns.
     let (parts, body) = request.into_parts();
-    let body = match whole(body, BODY).await {
+    let (body, _share) = match server.gate.body(body, BODY).await {
         Ok(body) => body,
+        Err(Unread::Crowded) => {
+            metrics::shed();
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
+        }
         Err(Unread::TooLarge) => {
             return refuse_body(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB.");
         }
@@ -90,7 +130,6 @@ pub async fn admit(
     };
     let request = Request::from_parts(parts, Body::from(body));
     let Some(_turn) = server.gate.turn().await else {
-        metrics::shed();
         return refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
     };
     match tokio::time::timeout(REQUEST, next.run(request)).await {
@@ -106,23 +145,8 @@ enum Unread {
     Late,
     /// What came may look complete; the client did not say that it is.
     Broken,
-}
-
-/// The whole body, when it comes in time and is not too long.
-async fn whole(body: Body, time: Duration) -> Result<Vec<u8>, Unread> {
-    let read = async {
-        let mut whole = Vec::new();
-        let mut parts = body.into_data_stream();
-        while let Some(part) = parts.next().await {
-            let part = part.map_err(|_| Unread::Broken)?;
-            if whole.len() + part.len() > MAX_BODY {
-                return Err(Unread::TooLarge);
-            }
-            whole.extend_from_slice(&part);
-        }
-        Ok(whole)
-    };
-    tokio::time::timeout(time, read).await.unwrap_or(Err(Unread::Late))
+    /// The bodies of others take up all the room.
+    Crowded,
 }
 
 /// Charges requests without a sign-in to their address, and tells of all limits that the response was charged to.
@@ -133,7 +157,7 @@ pub async fn charge(
     next: Next,
 ) -> Response {
     let throttle = &server.app.throttle;
-    let ip: Option<IpAddr> = info.ip.as_deref().and_then(|ip| ip.parse().ok());
+    let ip: Option<IpAddr> = info.address();
     let headers = request.headers();
     let form = Form::of(headers);
     let too_many = |charge: &Charge| {
@@ -199,8 +223,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_taken_whole_or_not_at_all() {
-        let read = |parts: Vec<Result<Vec<u8>, std::io::Error>>| {
-            whole(Body::from_stream(futures::stream::iter(parts)), MOMENT)
+        let gate = Gate::default();
+        let read = async |parts: Vec<Result<Vec<u8>, std::io::Error>>| {
+            gate.body(Body::from_stream(futures::stream::iter(parts)), MOMENT).await.map(|(body, _)| body)
         };
         assert_eq!(read(vec![Ok(b"{".into()), Ok(b"}".into())]).await, Ok(b"{}".into()));
         assert_eq!(read(vec![Ok(vec![0; MAX_BODY])]).await.map(|body| body.len()), Ok(MAX_BODY));
@@ -211,12 +236,26 @@ mod tests {
             tokio::time::sleep(MOMENT / 4).await;
             Some((Ok::<_, std::io::Error>("x"), ()))
         });
-        assert_eq!(whole(Body::from_stream(drops), MOMENT).await, Err(Unread::Late));
+        assert_eq!(gate.body(Body::from_stream(drops), MOMENT).await.err(), Some(Unread::Late));
+        assert_eq!(gate.bodies.available_permits(), BODIES, "everything was given back");
+    }
+
+    #[tokio::test]
+    async fn all_bodies_together_take_so_much_and_not_more() {
+        let gate = Gate::new(1, 1, MOMENT, 10);
+        let read = |size: usize| gate.body(Body::from(vec![b' '; size]), MOMENT);
+        let first = read(6).await.unwrap();
+        assert_eq!(read(5).await.err(), Some(Unread::Crowded));
+        let second = read(4).await.unwrap();
+        assert_eq!(read(1).await.err(), Some(Unread::Crowded));
+        drop(first);
+        assert_eq!(read(6).await.unwrap().0.len(), 6);
+        drop(second);
     }
 
     #[tokio::test]
     async fn who_has_no_place_is_refused_at_once_and_who_waits_too_long_later() {
-        let gate = Gate::new(1, 1, MOMENT);
+        let gate = Gate::new(1, 1, MOMENT, BODIES);
         let first = gate.turn().await.unwrap();
         let begun = tokio::time::Instant::now();
         let (waiting, ()) = tokio::join!(gate.turn(), async {

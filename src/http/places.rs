@@ -1,40 +1,48 @@
-//! How many sockets and event streams one user has open.
+//! How many sockets and event streams one user, or one address, has open.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::id::UserId;
 
-/// The sockets and streams that are open, by user.
-#[derive(Clone, Default)]
-pub struct Places(Arc<Mutex<HashMap<UserId, u32>>>);
+/// Whose a socket or stream is: an address's, as long as nobody has signed in on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Holder {
+    User(UserId),
+    Address(IpAddr),
+}
 
-/// One of a user's places; given back when it is dropped.
+/// The sockets and streams that are open, by whose they are.
+#[derive(Clone, Default)]
+pub struct Places(Arc<Mutex<HashMap<Holder, usize>>>);
+
+/// One of somebody's places; given back when it is dropped.
 pub struct Place {
     places: Places,
-    user: UserId,
+    holder: Holder,
 }
 
 impl Places {
-    /// A place for one more, unless the user has as many as allowed.
-    pub fn take(&self, user: UserId, most: u32) -> Option<Place> {
+    /// A place for one more, unless the holder has as many as allowed.
+    pub fn take(&self, holder: Holder, most: usize) -> Option<Place> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = open.entry(user).or_default();
+        let taken = open.entry(holder).or_default();
         if *taken >= most {
             return None;
         }
         *taken += 1;
-        Some(Place { places: self.clone(), user })
+        Some(Place { places: self.clone(), holder })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(taken) = open.get_mut(&self.user) {
+        if let Some(taken) = open.get_mut(&self.holder) {
             *taken -= 1;
             if *taken == 0 {
-                open.remove(&self.user);
+                open.remove(&self.holder);
             }
         }
     }
@@ -48,11 +56,12 @@ mod tests {
 
     #[test]
     fn a_place_can_be_taken_again_after_it_is_given_back() {
-        let (places, user) = (Places::default(), UserId(Uuid::nil()));
+        let (places, user) = (Places::default(), Holder::User(UserId(Uuid::nil())));
         let first = places.take(user, 2).unwrap();
         let second = places.take(user, 2).unwrap();
         assert!(places.take(user, 2).is_none());
-        assert!(places.take(UserId(Uuid::max()), 2).is_some());
+        assert!(places.take(Holder::User(UserId(Uuid::max())), 2).is_some());
+        assert!(places.take(Holder::Address(IpAddr::from([192, 0, 2, 1])), 2).is_some());
         drop(first);
         let third = places.take(user, 2);
         assert!(third.is_some() && places.take(user, 2).is_none());

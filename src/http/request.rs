@@ -13,7 +13,6 @@ use super::admit::MAX_BODY;
 use super::reply::{self, Media};
 use super::{Compressible, Server, origin, sse, websocket};
 use crate::access::actor::RequestInfo;
-use crate::graphql::document::Refusal as Refused;
 use crate::graphql::error::Code;
 use crate::graphql::request::{Malformed, Request as Asked};
 
@@ -99,16 +98,7 @@ async fn run(
             return Err(refusal(StatusCode::NOT_ACCEPTABLE, message));
         }
     }
-    let (prepared, charge) = match prepared {
-        Ok(prepared) => {
-            let charge = server.endpoint.charge(&prepared, guest.caller.identity.as_ref());
-            (charge.permit().map(|()| prepared).map_err(Refused::because), charge)
-        }
-        Err(refused) => {
-            let charge = server.endpoint.charge_refused(guest.caller.identity.as_ref());
-            (charge.permit().map_err(Refused::because).and(Err(refused)), charge)
-        }
-    };
+    let (prepared, charge) = server.endpoint.charge(prepared, guest.caller.identity.as_ref());
     // Tokens are in answers to mutations only.
     let compressible = prepared.as_ref().is_ok_and(|prepared| prepared.kind == OperationType::Query);
     let mut response = match (media, prepared) {

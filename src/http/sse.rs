@@ -36,14 +36,10 @@ pub fn stream(
 ) -> Response {
     let info = guest.caller.request.clone();
     let user = guest.caller.identity.as_ref().map(|identity| identity.user);
-    let place = match user.map(|user| server.places.take(user, server.app.config.sockets_per_user)) {
-        Some(None) => {
-            let message = "You have too many streams open.";
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            return reply::refusal(Media::Json, status, Code::RateLimited, message, &info.id);
-        }
-        Some(place) => place,
-        None => None,
+    let Ok(place) = server.seat(user, &info) else {
+        let message = "You have too many streams open.";
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        return reply::refusal(Media::Json, status, Code::RateLimited, message, &info.id);
     };
     let after = headers
         .get(LAST_EVENT_ID)
@@ -113,6 +109,9 @@ impl Events {
                 biased;
                 () = self.drain.told() => return None,
                 delivery = self.deliveries.next() => {
+                    if (self.is_over)() {
+                        return None;
+                    }
                     self.silent = Duration::ZERO;
                     return Some(match delivery {
                         Some(delivery) => (event(&delivery), Some(self)),

@@ -22,8 +22,9 @@ use tracing::Instrument;
 
 use super::places::Place;
 use super::reply::{self, Media};
-use super::{Guest, Server, origin, sse};
+use super::{Guest, Server, TooMany, origin, sse};
 use crate::access::actor::RequestInfo;
+use crate::access::sessions::Identity;
 use crate::error::Error;
 use crate::graphql::document::{Prepared, Refusal};
 use crate::graphql::endpoint::{Caller, Delivery};
@@ -79,6 +80,11 @@ pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: Web
         let message = "The sub-protocol of the WebSocket must be graphql-transport-ws.";
         return reply::refusal(Media::Json, StatusCode::BAD_REQUEST, Code::BadUserInput, message, &info.id);
     }
+    let Ok(place) = server.seat(None, &info) else {
+        let message = "Too many sockets of this address are open.";
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        return reply::refusal(Media::Json, status, Code::RateLimited, message, &info.id);
+    };
     let span = tracing::Span::current();
     upgrade
         .protocols([PROTOCOL])
@@ -86,13 +92,13 @@ pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: Web
         .max_frame_size(MAX_MESSAGE)
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
-        .on_upgrade(move |socket| serve(server, info, socket).instrument(span))
+        .on_upgrade(move |socket| serve(server, info, place, socket).instrument(span))
 }
 
-async fn serve(server: Server, info: RequestInfo, mut socket: WebSocket) {
+async fn serve(server: Server, info: RequestInfo, place: Option<Place>, mut socket: WebSocket) {
     // The process waits until the client was told.
     let _drain = server.app.shutdown.subscribe();
-    let mut conversation = Conversation::new(server, info);
+    let mut conversation = Conversation::new(server, info, place);
     let why = conversation.hold(&mut socket).await;
     // What still runs ends here, before the client is told.
     drop(conversation);
@@ -153,6 +159,7 @@ struct Conversation {
     info: RequestInfo,
     /// Who is on the other end; nobody knows before `connection_init`.
     guest: Option<Guest>,
+    /// The address's place until somebody has signed in, the user's from then on.
     _place: Option<Place>,
     _open: Open,
     running: FuturesUnordered<StreamFuture<Running>>,
@@ -167,13 +174,13 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn new(server: Server, info: RequestInfo) -> Self {
+    fn new(server: Server, info: RequestInfo, place: Option<Place>) -> Self {
         let now = Instant::now();
         Self {
             server,
             info,
             guest: None,
-            _place: None,
+            _place: place,
             _open: Open::socket(),
             running: FuturesUnordered::new(),
             entries: HashMap::new(),
@@ -258,10 +265,9 @@ impl Conversation {
             Some(authorization) => admit(&self.server, self.info.clone(), authorization).await?,
         };
         if let Some(identity) = &guest.caller.identity {
-            let most = self.server.app.config.sockets_per_user;
-            match self.server.places.take(identity.user, most) {
-                None => return close(1013, "You have too many sockets open."),
-                place => self._place = place,
+            match self.server.seat(Some(identity.user), &self.info) {
+                Err(TooMany) => return close(1013, "You have too many sockets open."),
+                Ok(place) => self._place = place,
             }
         }
         self.guest = Some(guest);
@@ -295,20 +301,12 @@ impl Conversation {
             return close(4409, format!("Subscriber for {id} already exists"));
         }
         let refuse = |code, message: &str| Err(Refusal::new(code, message));
-        let identity = guest.caller.identity.as_ref();
         let prepared = if self.entries.len() >= MAX_OPERATIONS {
             refuse(Code::RateLimited, "Too many operations run on this socket.")
         } else if self.stopping {
             refuse(Code::Unavailable, "The server restarts.")
         } else {
-            self.server.endpoint.prepare(request).and_then(|prepared| {
-                let charge = self.server.endpoint.charge(&prepared, identity);
-                let address = self.info.ip.as_deref().and_then(|ip| ip.parse().ok());
-                if let (None, Some(address)) = (identity, address) {
-                    self.server.app.throttle.charge_anonymous(address).permit().map_err(Refusal::because)?;
-                }
-                charge.permit().map(|()| prepared).map_err(Refusal::because)
-            })
+            self.prepare(request, guest.caller.identity.as_ref())
         };
         match prepared {
             Ok(prepared) => {
@@ -326,6 +324,15 @@ impl Conversation {
                 say(socket, &Outgoing::Error { id: &id, payload: &response.errors }).await
             }
         }
+    }
+
+    /// What is asked for, if it is paid: by the address before anybody looks at it, or by the user after that.
+    fn prepare(&self, request: &Request, identity: Option<&Identity>) -> Result<Prepared, Refusal> {
+        let Server { app, endpoint, .. } = &self.server;
+        if let (None, Some(address)) = (identity, self.info.address()) {
+            app.throttle.charge_anonymous(address).permit().map_err(Refusal::because)?;
+        }
+        endpoint.charge(endpoint.prepare(request), identity).0
     }
 
     /// Passes on what an operation brings.
@@ -402,27 +409,32 @@ impl Conversation {
 
 /// Runs an operation for whoever is signed in at this moment: a socket outlives a sign-in.
 fn run(server: Server, mut caller: Caller, prepared: Prepared) -> BoxStream<'static, Event> {
+    let one = |response: async_graphql::Response| {
+        let delivered = Event::Delivered(Box::new(Delivery { response, cursor: None }));
+        futures::stream::once(async move { delivered }).boxed()
+    };
     let begin = async move {
+        let Server { app, endpoint, gate, .. } = &server;
+        let refuse =
+            |error: Error, request: &RequestInfo| one(endpoint.refuse(Refusal::because(error), request));
         if let Some(identity) = caller.identity.take() {
-            match server.app.identify(&identity.subject(), &caller.request).await {
+            match app.identify(&identity.subject(), &caller.request).await {
                 Ok(identity) => caller.identity = Some(identity),
                 Err(Error::Unauthenticated) => {
                     return futures::stream::once(async { Event::SignedOut }).boxed();
                 }
-                Err(_) => {
-                    let refusal =
-                        Refusal::new(Code::Unavailable, "The sign-in cannot be checked at the moment.");
-                    let response = server.endpoint.refuse(refusal, &caller.request);
-                    let refused = Event::Delivered(Box::new(Delivery { response, cursor: None }));
-                    return futures::stream::once(async { refused }).boxed();
-                }
+                Err(_) => return refuse(Error::Unavailable("sign-in"), &caller.request),
             }
         }
-        server
-            .endpoint
-            .follow(prepared, caller, None)
-            .map(|delivery| Event::Delivered(Box::new(delivery)))
-            .boxed()
+        if prepared.kind == OperationType::Subscription {
+            let deliveries = endpoint.follow(prepared, caller, None);
+            return deliveries.map(|delivery| Event::Delivered(Box::new(delivery))).boxed();
+        }
+        // In turn with the operations that come by other ways.
+        let Some(_turn) = gate.turn().await else {
+            return refuse(Error::Unavailable("capacity"), &caller.request);
+        };
+        one(endpoint.answer(prepared, caller).await)
     };
     futures::stream::once(begin).flatten().boxed()
 }

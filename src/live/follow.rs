@@ -10,6 +10,7 @@ use super::feed::{FeedEvent, Reader};
 use crate::access::permission::Permission;
 use crate::error::{Error, Result};
 use crate::graphql::context::{Call, ContextExt};
+use crate::graphql::endpoint::DEADLINE;
 use crate::graphql::error::Result as FieldResult;
 
 /// How long a reader waits before the sign-in is checked again. The check itself is cached for a few seconds.
@@ -69,7 +70,9 @@ impl<P> Follower<P> {
         F: Future<Output = Result<Option<T>>>,
     {
         loop {
+            self.call.deadline.rest();
             let event = self.reader.next(CHECK).await?;
+            self.call.deadline.begin(DEADLINE);
             self.authorise().await?;
             let Some(event) = event else { continue };
             let position = self.reader.position();

@@ -173,6 +173,13 @@ async fn a_stream_ends_without_an_end_when_the_client_is_to_come_back() {
     app.app.clock.advance(Duration::from_secs(11 * 60));
     assert_eq!(expiring.next().await, None);
 
+    // Not even what happens at the same time is told any more.
+    let mut busy = Events::open(&app, bearer(&crate::http::token(&owner).await), CHANGES).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    app.app.clock.advance(Duration::from_secs(11 * 60));
+    owner.ok(CREATE, json!({ "name": "Late" })).await;
+    assert_eq!(busy.next().await, None);
+
     let token = crate::http::token(&app.workspace("south").await).await;
     let mut stopped = Events::open(&app, bearer(&token), CHANGES).await;
     app.app.shutdown.drain();

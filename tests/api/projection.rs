@@ -2,7 +2,6 @@
 
 use praxis::appointment::entity as appointment;
 use praxis::crypto::keys::PatientCipher;
-use praxis::crypto::sealed::Sealed;
 use praxis::id::{AppointmentId, TypedId};
 use praxis::patient::entity as patient;
 use praxis::{location, member, room, service};

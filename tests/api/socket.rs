@@ -187,6 +187,94 @@ async fn what_is_not_run_is_answered_by_an_error_and_the_socket_stays() {
     assert_eq!(closed(&mut socket).await.0, 4429);
 }
 
+/// What costs `points` for each user and minute.
+async fn with_points(points: u32) -> Front {
+    Front::configured(|config| config.rate_limits.user_points_per_minute = points.try_into().unwrap()).await
+}
+
+#[tokio::test]
+async fn a_document_that_is_not_run_is_charged_all_the_same() {
+    let front = with_points(25).await;
+    let mut socket = front.signed_in().await;
+    let code = async |socket: &mut Socket| {
+        subscribe(socket, "1", "{").await;
+        hear(socket).await["payload"][0]["extensions"]["code"].clone()
+    };
+    for expected in ["GRAPHQL_PARSE_FAILED", "GRAPHQL_PARSE_FAILED", "RATE_LIMITED"] {
+        assert_eq!(code(&mut socket).await, expected);
+    }
+
+    // Of nobody the address is charged, before anybody looks at the document.
+    let front = Front::configured(|config| {
+        config.rate_limits.anonymous_requests_per_minute = 2.try_into().unwrap();
+    })
+    .await;
+    let mut socket = front.connect().await;
+    say(&mut socket, json!({ "type": "connection_init" })).await;
+    assert_eq!(hear(&mut socket).await["type"], "connection_ack");
+    for expected in ["GRAPHQL_PARSE_FAILED", "RATE_LIMITED"] {
+        assert_eq!(code(&mut socket).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn each_delivery_is_paid_for_before_the_next_one_is_worked_on() {
+    // A point takes twelve seconds to come back. The last of five is spent on subscribing.
+    let front = with_points(5).await;
+    front.app.app.throttle.charge(&front.owner.caller().identity.unwrap(), 4);
+    let mut socket = front.signed_in().await;
+    subscribe(&mut socket, "1", CHANGES).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for name in ["One", "Two"] {
+        front.owner.ok(CREATE, json!({ "name": name })).await;
+    }
+    assert_eq!(hear_soon(&mut socket).await.unwrap()["type"], "next");
+    let early = tokio::time::timeout(Duration::from_secs(2), hear(&mut socket)).await;
+    assert!(early.is_err(), "{early:?}");
+    let second = tokio::time::timeout(4 * SOON, hear(&mut socket)).await.expect("when it is paid");
+    assert_eq!(second["payload"]["data"]["changes"]["action"], "service.created", "{second}");
+}
+
+#[tokio::test]
+async fn a_subscription_that_cannot_be_paid_for_long_ends_with_its_code() {
+    let front = with_points(1).await;
+    let mut socket = front.signed_in().await;
+    subscribe(&mut socket, "1", CHANGES).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    front.owner.ok(CREATE, json!({ "name": "One" })).await;
+    assert_eq!(
+        hear_soon(&mut socket).await.unwrap()["payload"]["data"]["changes"]["action"],
+        "service.created"
+    );
+    let refused = hear_soon(&mut socket).await.unwrap();
+    assert_eq!(refused["payload"]["errors"][0]["extensions"]["code"], "RATE_LIMITED", "{refused}");
+    assert_eq!(hear_soon(&mut socket).await.unwrap(), json!({ "type": "complete", "id": "1" }));
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_sockets_that_nobody_has_signed_in_on() {
+    let front = Front::configured(|config| {
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        config.max_connections_per_address = 2;
+    })
+    .await;
+    let connect = async |client: &str| {
+        let mut request = format!("ws://{}/graphql", front.address).into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", PROTOCOL.parse().unwrap());
+        request.headers_mut().insert("x-forwarded-for", client.parse().unwrap());
+        match tokio_tungstenite::connect_async(request).await {
+            Ok((socket, _)) => Ok(socket),
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let (mut first, _second) = (connect("192.0.2.1").await.unwrap(), connect("192.0.2.1").await.unwrap());
+    assert_eq!(connect("192.0.2.1").await.err(), Some(429));
+    assert!(connect("192.0.2.2").await.is_ok());
+    introduce(&mut first, &front.token).await;
+    assert!(connect("192.0.2.1").await.is_ok(), "who has signed in is counted by their name");
+}
+
 #[tokio::test]
 async fn a_user_has_so_many_sockets_and_not_more() {
     let front = Front::configured(|config| config.sockets_per_user = 2).await;

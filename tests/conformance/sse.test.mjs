@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createClient } from "graphql-sse";
-import { CHANGES, createService, pause, signIn, url } from "./support.mjs";
+import { CHANGES, createService, createUntil, signIn, url } from "./support.mjs";
 
 const token = await signIn();
 const client = (headers = { authorization: `Bearer ${token}` }) => createClient({ url, headers, retryAttempts: 0 });
@@ -23,10 +23,8 @@ describe("server-sent events", () => {
 
   test("changes arrive while they are made", async () => {
     const events = client().iterate({ query: CHANGES });
-    const first = events.next();
-    await pause(500);
-    const id = await createService(token);
-    assert.equal((await first).value.data.changes.id, id);
+    const { created, event } = await createUntil(token, events.next());
+    assert.ok(created.includes(event.value.data.changes.id));
     await events.return();
   });
 
@@ -50,14 +48,11 @@ describe("server-sent events", () => {
       return { id: /id: (.*)\n/.exec(text)[1], change: JSON.parse(/data: (\{.*)\n/.exec(text)[1]).data.changes.id };
     };
     const reader = await open({});
-    await pause(300);
-    const first = await createService(token);
-    const heard = await event(reader);
-    assert.equal(heard.change, first);
+    const { created, event: heard } = await createUntil(token, event(reader));
     await reader.cancel();
-    const missed = await createService(token);
+    const missed = [...created.slice(created.indexOf(heard.change) + 1), await createService(token)];
     const again = await open({ "last-event-id": heard.id });
-    assert.equal((await event(again)).change, missed);
+    assert.equal((await event(again)).change, missed[0]);
     await again.cancel();
   });
 

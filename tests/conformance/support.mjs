@@ -36,3 +36,23 @@ export async function createService(token) {
 
 export const CHANGES = "subscription ($after: String) { changes(after: $after, types: [SERVICE]) { id cursor } }";
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+// Waits until the condition holds: these machines do other things as well, so no time is the right one.
+export async function until(what, holds, patience = 60_000) {
+  for (const end = performance.now() + patience; performance.now() < end; await pause(50)) {
+    if (await holds()) return;
+  }
+  throw new Error(`it never came to this: ${what}`);
+}
+
+// Makes changes until one of them is heard of: nothing says from when on a subscriber listens.
+export async function createUntil(token, heard) {
+  const created = [];
+  let over = false;
+  const done = heard.finally(() => (over = true));
+  while (!over) {
+    created.push(await createService(token));
+    await Promise.race([done, pause(250)]);
+  }
+  return { created, event: await done };
+}

@@ -25,6 +25,15 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
 }
 
+impl Reply<'_> {
+    /// Whether this is an answer without errors, as far as its ends tell: all of it would take longer to search than
+    /// some answers to make.
+    pub fn is_data(&self) -> bool {
+        let end = self.body.get(self.body.len().saturating_sub(512)..).unwrap_or_default();
+        self.status == 200 && self.body.starts_with(b"{\"data\":{") && find(end, b"\"errors\":").is_none()
+    }
+}
+
 impl Connection {
     pub async fn open(to: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(to).await?;

@@ -96,7 +96,7 @@ async fn measure(options: &Options, site: &Site, subscribers: usize) -> Outcome<
         arrivals.times.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let (spent, began) = (process::cpu(server.pid)?, Instant::now());
         let reply = connection.ask(&request).await?;
-        if reply.status != 200 {
+        if !reply.is_data() {
             return Err(String::from_utf8_lossy(reply.body).into());
         }
         arrivals.wait_for(subscribers).await?;

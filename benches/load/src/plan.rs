@@ -57,10 +57,6 @@ impl Plan {
         }
     }
 
-    pub fn total_appointments(self) -> u64 {
-        self.appointments * WORKSPACES
-    }
-
     /// Whole days that every doctor has appointments on.
     pub fn days(self) -> u64 {
         self.appointments / self.doctors / APPOINTMENTS_PER_DAY
@@ -190,6 +186,6 @@ mod tests {
         let plan = Plan::new(10_000);
         let ids: HashSet<_> =
             (0..WORKSPACES).flat_map(|w| (0..plan.appointments).map(move |n| plan.visit(w, n).id)).collect();
-        assert_eq!(ids.len() as u64, plan.total_appointments());
+        assert_eq!(ids.len() as u64, plan.appointments * WORKSPACES);
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::client::{get, post};
-use crate::drive::Session;
+use crate::drive::{Session, first_free_day};
 use crate::plan::{self, APPOINTMENTS_PER_DAY, MINUTES, Plan, WORKSPACES};
 use crate::random::Random;
 
@@ -189,7 +189,7 @@ impl Requests<'_> {
         let (doctor, slot) = (turn % self.plan.doctors, turn / self.plan.doctors);
         let (day, place) = (slot / APPOINTMENTS_PER_DAY, slot % APPOINTMENTS_PER_DAY);
         let minutes = i64::try_from((day * 24 * 60) + place * 20).unwrap_or_default() + 8 * 60;
-        let starts_at = self.session.first_free_day() + TimeDelta::minutes(minutes);
+        let starts_at = first_free_day() + TimeDelta::minutes(minutes);
         let ends_at = starts_at + TimeDelta::minutes(MINUTES);
         let patient = self.plan.patient(workspace, turn * 7_919 % self.plan.patients);
         let practitioner = plan::doctor_id(workspace, doctor);

@@ -68,8 +68,9 @@ pub fn summary(engine: Engine, measured: &Measured) -> String {
 
 fn lines(report: &Report) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut add =
-        |measure: String, unit, values: Vec<f64>, goal| lines.push(Line { measure, unit, values, goal });
+    let mut add = |measure: String, unit, values: Vec<f64>, most| {
+        lines.push(Line { measure, unit, values, goal: Goal::AtMost(most) });
+    };
     for measured in &report.queries {
         let name = measured.query.name();
         let goals = Goals::of(measured.query, report.engine);

@@ -1,8 +1,10 @@
 //! What an operation may cost: the objects that it can answer, in points.
 //!
 //! An object is a point, a field of the mutation ten; scalars are free. What is below a list counts as often as
-//! the list can be long: the size of the page asked for, the number of ids given, or what the schema says with
-//! `@listSize`. A test finds a list of the schema that says none of it.
+//! the list can be long: the size of the page asked for, the `limit` or the number of ids given, or what the schema
+//! says with `@listSize`. A test finds a list of the schema that says none of it. What `@listSize` says is what is
+//! usual, not the most there can be: an answer that has more objects than it was charged for is charged for them
+//! afterwards.
 
 use std::collections::HashMap;
 
@@ -10,7 +12,7 @@ use apollo_compiler::ExecutableDocument;
 use apollo_compiler::ast::{FieldDefinition, OperationType, Type, Value};
 use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet};
 use apollo_compiler::response::{JsonMap, JsonValue};
-use async_graphql::TypeDirective;
+use async_graphql::{TypeDirective, Value as Data};
 
 use super::Refusal;
 use crate::graphql::error::Code;
@@ -18,15 +20,20 @@ use crate::graphql::page::{DEFAULT_SIZE, MAX_SIZE};
 
 /// The most points of one operation.
 pub const MAX_POINTS: u32 = 2_000;
+/// The largest `limit` of an input.
+pub const MOST_LIMIT: i32 = 500;
 /// The most fields that one operation may answer, scalars included.
 const MAX_FIELDS: u64 = 50_000;
 
 const MUTATION_POINTS: u64 = 10;
-/// Introspection has limits of its own; whoever asks for the schema many times pays for it many times.
-const SCHEMA_POINTS: u64 = 100;
-const SCHEMA_FIELDS: u64 = 20_000;
-const TYPE_POINTS: u64 = 10;
-const TYPE_FIELDS: u64 = 1_000;
+/// Introspection is counted as if the schema had one type, the average one. What tools ask for comes to some 500
+/// fields of it, and is let through twice: so many fields that are answered from a database would do as much work.
+const SCHEMA_WEIGHT: u64 = 40;
+/// One type by its name may be one of the largest.
+const TYPE_WEIGHT: u64 = 60;
+/// Fields of introspection for a point, and the least that it costs.
+const FIELDS_OF_A_POINT: u64 = 200;
+const INTROSPECTION_POINTS: u64 = 10;
 
 /// How many items a list without pages is taken to have when an operation's cost is counted.
 #[TypeDirective(name = "listSize", location = "FieldDefinition")]
@@ -49,6 +56,15 @@ pub enum Length {
     Unknown,
 }
 
+/// How long the lists of introspection are on average, rounded up. A test compares them with the schema.
+fn introspected(field: &str) -> u64 {
+    match field {
+        "fields" => 4,
+        "inputFields" | "enumValues" => 3,
+        _ => 1,
+    }
+}
+
 /// How long the list of this field can be; `parent` is the type that has the field, `composite` whether the field
 /// answers objects.
 pub fn length(parent: &str, field: &FieldDefinition, composite: bool) -> Length {
@@ -56,6 +72,9 @@ pub fn length(parent: &str, field: &FieldDefinition, composite: bool) -> Length 
     let is_list = matches!(field.ty, Type::List(_) | Type::NonNullList(_));
     if !composite {
         return Length::One;
+    }
+    if parent.starts_with("__") {
+        return if is_list { Length::Assumed(introspected(field.name.as_str())) } else { Length::One };
     }
     if field.ty.inner_named_type().ends_with("Connection") && takes("first") {
         return Length::Page;
@@ -83,6 +102,8 @@ pub struct Cost {
     /// Fields that are answered, counted as often as lists repeat them.
     pub fields: u64,
     pub varies: bool,
+    /// It holds lists that can be longer than they are taken to be.
+    pub assumed: bool,
 }
 
 /// What a part of an operation adds up to.
@@ -112,9 +133,10 @@ const OBJECT: Sum = Sum { points: 1, fields: 1 };
 pub fn count(document: &ExecutableDocument, operation: &Operation, variables: &JsonMap) -> Cost {
     let mutation =
         (operation.operation_type == OperationType::Mutation).then(|| operation.selection_set.ty.as_str());
-    let mut walk = Walk { document, variables, mutation, varies: false, counted: HashMap::new() };
-    let sum = walk.selections(&operation.selection_set, 1);
-    Cost { points: sum.points.max(1), fields: sum.fields, varies: walk.varies }
+    let mut walk =
+        Walk { document, variables, mutation, varies: false, assumed: false, counted: HashMap::new() };
+    let sum = walk.selections(&operation.selection_set, None);
+    Cost { points: sum.points.max(1), fields: sum.fields, varies: walk.varies, assumed: walk.assumed }
 }
 
 /// The points, or why they are too many.
@@ -133,19 +155,35 @@ pub fn check(cost: Cost) -> Result<u32, Refusal> {
     Err(Refusal::new(Code::QueryTooComplex, message))
 }
 
+/// How many objects an answer has, those of introspection left out, which stand under these names.
+pub fn objects(data: &Data, introspection: &[String]) -> u64 {
+    fn within(value: &Data) -> u64 {
+        match value {
+            Data::Object(fields) => 1 + fields.values().map(within).sum::<u64>(),
+            Data::List(items) => items.iter().map(within).sum(),
+            _ => 0,
+        }
+    }
+    let Data::Object(roots) = data else { return 0 };
+    let is_shown = |name: &str| !introspection.iter().any(|key| key == name);
+    roots.iter().filter(|(name, _)| is_shown(name)).map(|(_, value)| within(value)).sum()
+}
+
 struct Walk<'a> {
     document: &'a ExecutableDocument,
     variables: &'a JsonMap,
     /// The type of mutations, when the operation is one.
     mutation: Option<&'a str>,
     varies: bool,
+    assumed: bool,
     /// Sums of fragments by name and by the size of the page that they are spread on.
-    counted: HashMap<(&'a str, u64), Sum>,
+    counted: HashMap<(&'a str, Option<u64>), Sum>,
 }
 
 impl<'a> Walk<'a> {
-    /// The sum of a selection; `page` is how often the items of the connection that it is on repeat.
-    fn selections(&mut self, set: &'a SelectionSet, page: u64) -> Sum {
+    /// The sum of a selection; `page` is how long the lists that it is about were asked to be: the items of a
+    /// connection, or what a `limit` bounds.
+    fn selections(&mut self, set: &'a SelectionSet, page: Option<u64>) -> Sum {
         let mut sum = Sum::default();
         for selection in &set.selections {
             let part = match selection {
@@ -158,30 +196,37 @@ impl<'a> Walk<'a> {
         sum
     }
 
-    fn field(&mut self, parent: &str, field: &'a Field, page: u64) -> Sum {
+    fn field(&mut self, parent: &str, field: &'a Field, page: Option<u64>) -> Sum {
         let own = match (field.name.as_str(), self.mutation) {
-            ("__schema", _) => return Sum { points: SCHEMA_POINTS, fields: SCHEMA_FIELDS },
-            ("__type", _) => return Sum { points: TYPE_POINTS, fields: TYPE_FIELDS },
+            ("__schema", _) => return self.introspection(field, SCHEMA_WEIGHT),
+            ("__type", _) => return self.introspection(field, TYPE_WEIGHT),
             (_, Some(mutation)) if parent == mutation => Sum { points: MUTATION_POINTS, fields: 0 },
             _ => Sum::default(),
         };
         let composite = !field.selection_set.selections.is_empty();
-        let (size, below) = match length(parent, &field.definition, composite) {
+        let length = length(parent, &field.definition, composite);
+        self.assumed |= matches!(length, Length::Assumed(_) | Length::Unknown);
+        let (size, below) = match length {
             Length::One if !composite => return own.and(FIELD),
-            Length::One => (1, 1),
-            Length::Page => (1, self.page_size(field)),
-            Length::Items => (page, 1),
-            Length::Assumed(size) => (size, 1),
-            Length::Ids => (self.ids(field), 1),
-            Length::Unknown => (MAX_SIZE as u64, 1),
+            Length::One => (1, self.limit(field)),
+            Length::Page => (1, Some(self.page_size(field))),
+            Length::Items => (page.unwrap_or(1), None),
+            Length::Assumed(size) => (page.unwrap_or(size), None),
+            Length::Ids => (self.ids(field), None),
+            Length::Unknown => (MAX_SIZE as u64, None),
         };
         self.selections(&field.selection_set, below).and(OBJECT).times(size).and(own)
     }
 
-    fn fragment(&mut self, name: &'a str, page: u64) -> Sum {
+    fn introspection(&mut self, field: &'a Field, weight: u64) -> Sum {
+        let below = self.selections(&field.selection_set, None);
+        let fields = below.fields.saturating_add(1).saturating_mul(weight);
+        Sum { points: (fields / FIELDS_OF_A_POINT).max(INTROSPECTION_POINTS), fields }
+    }
+
+    fn fragment(&mut self, name: &'a str, page: Option<u64>) -> Sum {
         // Validated before: it is defined, and no cycle.
         let Some(fragment) = self.document.fragments.get(name) else { return Sum::default() };
-        let page = if fragment.selection_set.ty.ends_with("Connection") { page } else { 1 };
         if let Some(sum) = self.counted.get(&(name, page)) {
             return *sum;
         }
@@ -194,6 +239,26 @@ impl<'a> Walk<'a> {
         let sizes = ["first", "last"].map(|name| self.number(field, name));
         let size = sizes.into_iter().flatten().max().unwrap_or(DEFAULT_SIZE as u64);
         size.clamp(1, MAX_SIZE as u64)
+    }
+
+    /// The `limit` in the `input` of a field, when there is one.
+    fn limit(&mut self, field: &Field) -> Option<u64> {
+        let limit = match self.argument(field, "input")? {
+            Given::Literal(Value::Object(fields)) => {
+                let (_, value) = fields.iter().find(|(name, _)| name == "limit")?;
+                match value.as_ref() {
+                    Value::Variable(variable) => {
+                        self.varies = true;
+                        self.variables.get(variable.as_str())?.as_i64()?
+                    }
+                    literal => literal.to_i32()?.into(),
+                }
+            }
+            Given::Literal(_) => return None,
+            Given::Passed(value) => value.get("limit")?.as_i64()?,
+        };
+        // One that is not allowed is for the field to refuse.
+        Some(limit.clamp(1, MOST_LIMIT.into()).unsigned_abs())
     }
 
     /// The number that an argument is under these variables.
@@ -246,10 +311,13 @@ mod tests {
             things(first: Int, after: String, last: Int): ThingConnection
             nodes(ids: [ID!]!): [Thing]
             some: [Thing!] @listSize(assumedSize: 5)
+            search(input: SearchInput!): Found
             unknown: [Thing!]
             names: [String!]
         }
         type Mutation { make: Thing }
+        input SearchInput { text: String, limit: Int! = 50 }
+        type Found { hits: [Thing!] @listSize(assumedSize: 50) }
         type ThingConnection { nodes: [Thing!]! edges: [ThingEdge!]! pageInfo: PageInfo! totalCount: Int }
         type ThingEdge { node: Thing! cursor: String }
         type PageInfo { hasNextPage: Boolean }
@@ -302,7 +370,7 @@ mod tests {
     #[test]
     fn a_page_cannot_hide_in_a_variable_a_default_or_a_fragment() {
         let text = "query ($n: Int = 30) { things(first: $n) { nodes { name } } }";
-        assert_eq!(cost_with(text, json!({})), Cost { points: 31, fields: 61, varies: true });
+        assert_eq!(cost_with(text, json!({})), Cost { points: 31, fields: 61, varies: true, assumed: false });
         assert_eq!(cost_with(text, json!({ "n": 7 })).points, 8);
         assert_eq!(cost_with(text, json!({ "n": null })).points, 21);
         let omitted = "query ($n: Int) { things(first: $n) { nodes { name } } }";
@@ -315,6 +383,110 @@ mod tests {
             ),
             1 + 9
         );
+    }
+
+    #[test]
+    fn the_objects_of_an_answer_are_counted_as_they_are_charged() {
+        let data =
+            json!({ "a": { "b": [{ "c": 1 }, { "c": [1, 2] }, null] }, "d": "text", "s": { "types": [{}] } });
+        let data = Data::from_json(data).unwrap();
+        assert_eq!(objects(&data, &[]), 3 + 2);
+        assert_eq!(objects(&data, &["s".to_owned()]), 3);
+        assert_eq!(objects(&Data::Null, &[]), 0);
+    }
+
+    #[test]
+    fn a_limit_counts_wherever_it_stands() {
+        assert_eq!(points("{ search(input: {}) { hits { name } } }"), 1 + 50);
+        assert_eq!(points("{ search(input: { limit: 7 }) { hits { thing { name } } } }"), 1 + 7 * 2);
+        assert_eq!(points("{ search(input: { limit: 5000 }) { hits { name } } }"), 1 + 500);
+        let spread = "{ search(input: { limit: 7 }) { ...F } } fragment F on Found { hits { name } }";
+        assert_eq!(points(spread), 1 + 7);
+        let within = "query ($n: Int!) { search(input: { limit: $n }) { hits { name } } }";
+        assert_eq!(
+            cost_with(within, json!({ "n": 300 })),
+            Cost { points: 301, fields: 601, varies: true, assumed: false }
+        );
+        let whole = "query ($input: SearchInput!) { search(input: $input) { hits { name } } }";
+        assert_eq!(cost_with(whole, json!({ "input": { "limit": 400 } })).points, 401);
+        assert_eq!(cost_with(whole, json!({ "input": {} })).points, 51);
+    }
+
+    const INTROSPECTION: &str = "
+        query IntrospectionQuery {
+          __schema {
+            description queryType { name kind } mutationType { name kind } subscriptionType { name kind }
+            types { ...FullType }
+            directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } }
+          }
+        }
+        fragment FullType on __Type {
+          kind name description specifiedByURL
+          fields(includeDeprecated: true) {
+            name description args(includeDeprecated: true) { ...InputValue } type { ...TypeRef }
+            isDeprecated deprecationReason
+          }
+          inputFields(includeDeprecated: true) { ...InputValue }
+          interfaces { ...TypeRef }
+          enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason }
+          possibleTypes { ...TypeRef }
+        }
+        fragment InputValue on __InputValue {
+          name description type { ...TypeRef } defaultValue isDeprecated deprecationReason
+        }
+        fragment TypeRef on __Type {
+          kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name
+          ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } }
+        }";
+
+    #[test]
+    fn introspection_is_paid_for_by_what_it_asks() {
+        let standard = cost_with(INTROSPECTION, json!({}));
+        assert!(check(standard).is_ok() && (80..=150).contains(&standard.points), "{standard:?}");
+        assert!(check(Cost { fields: 2 * standard.fields, ..standard }).is_ok());
+        assert_eq!(points("{ __type(name: \"Thing\") { name } }"), INTROSPECTION_POINTS);
+        for wide in
+            ["{ __schema { types { fields { X } } } }", "{ __type(name: \"Thing\") { fields { X } } }"]
+        {
+            let wide = cost_with(&wide.replace('X', &"name ".repeat(1_000)), json!({}));
+            assert!(check(wide).is_err(), "{wide:?}");
+        }
+    }
+
+    #[test]
+    fn the_lists_of_introspection_are_as_long_as_they_are_taken_to_be() {
+        use apollo_compiler::schema::ExtendedType;
+        let schema = Schema::parse(include_str!("../../../schema.graphql"), "schema").unwrap();
+        let (mut fields, mut arguments, mut inputs, mut values, mut interfaces) = (0, 0, 0, 0, 0);
+        for ty in schema.types.values() {
+            let of = match ty {
+                ExtendedType::Object(ty) => &ty.fields,
+                ExtendedType::Interface(ty) => &ty.fields,
+                ExtendedType::InputObject(ty) => {
+                    inputs += ty.fields.len();
+                    continue;
+                }
+                ExtendedType::Enum(ty) => {
+                    values += ty.values.len();
+                    continue;
+                }
+                _ => continue,
+            };
+            fields += of.len();
+            arguments += of.values().map(|field| field.arguments.len()).sum::<usize>();
+            interfaces += ty.as_object().map_or(0, |ty| ty.implements_interfaces.len());
+            assert!(of.len() as u64 <= introspected("fields") * TYPE_WEIGHT, "{}", ty.name());
+        }
+        let types = schema.types.len();
+        for (list, length, of) in [
+            ("fields", fields, types),
+            ("args", arguments, fields),
+            ("inputFields", inputs, types),
+            ("enumValues", values, types),
+            ("interfaces", interfaces, types),
+        ] {
+            assert!(length as u64 <= introspected(list) * of as u64, "{list}: {length} of {of}");
+        }
     }
 
     #[test]
@@ -336,7 +508,7 @@ mod tests {
 
     #[test]
     fn each_limit_is_the_last_that_passes() {
-        let cost = |points: u64, fields: u64| check(Cost { points, fields, varies: false });
+        let cost = |points: u64, fields: u64| check(Cost { points, fields, varies: false, assumed: false });
         assert_eq!(cost(MAX_POINTS.into(), MAX_FIELDS).unwrap(), MAX_POINTS);
         assert_eq!(cost(u64::from(MAX_POINTS) + 1, 1).unwrap_err().code(), Code::QueryTooComplex);
         assert_eq!(cost(1, MAX_FIELDS + 1).unwrap_err().code(), Code::QueryTooComplex);

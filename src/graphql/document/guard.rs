@@ -49,10 +49,11 @@ pub fn inspect(text: &str) -> Result<(), Refusal> {
             }
             b' ' | b'\t' | b'\n' | b'\r' | b',' => at += 1,
             byte if byte.is_ascii_alphanumeric() || byte == b'_' => {
-                let length = bytes[at..]
-                    .iter()
-                    .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
-                    .count();
+                let mut length = word(&bytes[at..]);
+                let after = &bytes[at + length..];
+                if byte.is_ascii_digit() && matches!(after, [b'.', b'0'..=b'9', ..]) {
+                    length += 1 + word(&after[1..]);
+                }
                 if length > MAX_NAME {
                     return refuse("too long a name", MAX_NAME);
                 }
@@ -61,7 +62,7 @@ pub fn inspect(text: &str) -> Result<(), Refusal> {
             }
             _ => {
                 tokens += 1;
-                at += 1;
+                at += if bytes[at..].starts_with(b"...") { 3 } else { 1 };
             }
         }
         if nesting > MAX_NESTING {
@@ -72,6 +73,11 @@ pub fn inspect(text: &str) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// How long the name or number is that these bytes begin with.
+fn word(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count()
 }
 
 /// The position after the string or block string that starts at `at`, if it ends.
@@ -135,6 +141,19 @@ mod tests {
         assert_eq!(refused(&format!("{{ a(b: \"\"\"{open} \\\"\"\" {open}\"\"\") }}")), None);
         assert_eq!(refused(&format!("{{ a # {open}\n }}")), None);
         assert_eq!(refused(&format!("{{ a(b: \"\\\"{open}\") }}")), None);
+    }
+
+    #[test]
+    fn spreads_without_spaces_are_counted_one_by_one() {
+        // Two tokens each, and the braces.
+        let spreads = |count: usize| format!("{{{}}}", "...F".repeat(count));
+        assert_eq!(refused(&spreads(MAX_TOKENS / 2 - 1)), None);
+        assert_eq!(refused(&spreads(MAX_TOKENS / 2)), Some(Code::QueryTooComplex));
+        let numbers = |count: usize| format!("{{a(b:[{}])}}", "1.5 ".repeat(count));
+        assert_eq!(refused(&numbers(MAX_TOKENS - 9)), None);
+        assert_eq!(refused(&numbers(MAX_TOKENS - 8)), Some(Code::QueryTooComplex));
+        // A name that is only long with its neighbours is not long.
+        assert_eq!(refused(&format!("{{...{name}...{name}}}", name = "F".repeat(MAX_NAME))), None);
     }
 
     #[test]

@@ -21,7 +21,10 @@ pub const MAX_SELECTIONS: u64 = 2_000;
 pub const MAX_ALIASES: u64 = 30;
 /// Directives, wherever they stand.
 pub const MAX_DIRECTIVES: u64 = 20;
-/// Fields of the operation itself.
+/// Fields of the operation itself. Ten would do for most, but a page that opens with all that it refers to (the viewer
+/// and the practice, places, rooms, equipment, services, members, schedules, courses, the calendar, the feed's position)
+/// asks for a dozen, and has to come in one snapshot. What twenty may cost is bounded by points, and secrets are tried
+/// once in an operation, so the number only bounds how many mutations one request can queue.
 pub const MAX_ROOTS: u64 = 20;
 /// Operations, those that are not run included.
 pub const MAX_OPERATIONS: u64 = 10;

@@ -8,6 +8,7 @@ use axum::routing::get;
 use futures::stream;
 use praxis::http::accept::{Limits, Patience};
 use praxis::http::{router, routes};
+use tokio::io::AsyncWriteExt;
 
 use super::{Wire, graphql_text, listen, request_text};
 use crate::support::app::TestApp;
@@ -102,6 +103,26 @@ async fn a_client_that_does_not_read_loses_its_connection() {
         }
     }
     assert!(started.elapsed() < 3 * SECOND, "{:?}", started.elapsed());
+}
+
+/// An HTTP/2 client that asks for something and never opens its window far enough for the answer.
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_an_answer_loses_its_connection() {
+    let app = app().await;
+    let address = listen(&app, router(app.app.clone()), limits()).await;
+    for window in [0, 1] {
+        let mut wire = Wire::open(address).await;
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        // SETTINGS with INITIAL_WINDOW_SIZE; HEADERS of GET http://localhost/, the end of the request.
+        bytes.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, window]);
+        bytes.extend([0, 0, 14, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 9]);
+        bytes.extend(b"localhost");
+        wire.0.write_all(&bytes).await.unwrap();
+        let started = Instant::now();
+        assert!(!wire.read_for(Duration::from_millis(200)).await.1, "the answer begins: {window}");
+        wire.read_to_end().await;
+        assert!(started.elapsed() < 4 * SECOND, "{window}: {:?}", started.elapsed());
+    }
 }
 
 /// How many connections the process has open, as it says itself.

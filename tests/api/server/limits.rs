@@ -4,14 +4,19 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
 use axum::response::IntoResponse;
-use axum::routing::get as on_get;
+use axum::routing::{any, get as on_get};
 use praxis::access::throttle::Charge;
 use praxis::config::Config;
+use praxis::http::accept::Limits;
 use praxis::http::{router, routes};
+use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 
 use super::{TYPENAME, get, post, send, with};
+use crate::http::{connect, hear, say};
 use crate::support::app::TestApp;
 use crate::support::database::On;
 
@@ -153,20 +158,61 @@ async fn limits_can_be_switched_off() {
     assert_eq!(app.app.throttle.charge(&identity, 1_000), Charge::default());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_than_can_be_answered_or_wait_is_refused_and_health_is_not() {
-    let app = limited(|config| config.rate_limits.rate_limits = false).await;
-    let (entered, release) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
-    let (inside, go) = (entered.clone(), release.clone());
-    let busy = Router::new().route(
-        "/busy",
-        on_get(move || async move {
+/// Routes of which `/busy` answers when it is released.
+struct Busy {
+    router: Router,
+    entered: Arc<Semaphore>,
+    release: Arc<Notify>,
+}
+
+impl Busy {
+    fn new(app: &TestApp) -> Self {
+        let (entered, release) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
+        let (inside, go) = (entered.clone(), release.clone());
+        let busy = any(move || async move {
             inside.add_permits(1);
             go.notified().await;
             "done"
-        }),
-    );
-    let router = routes(app.app.clone(), busy).public;
+        });
+        let router = routes(app.app.clone(), Router::new().route("/busy", busy)).public;
+        Self { router, entered, release }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_for_which_there_is_no_room_are_refused() {
+    let app = limited(|config| config.rate_limits.rate_limits = false).await;
+    let Busy { router, entered, release } = Busy::new(&app);
+    // The longest there may be, so many that they take all of 64 MiB.
+    let running: Vec<_> = (0..256)
+        .map(|_| {
+            let router = router.clone();
+            let request = Request::post("/busy").body(Body::from(vec![b' '; 256 * 1024])).unwrap();
+            tokio::spawn(async move { send(&router, "192.0.2.1", request).await })
+        })
+        .collect();
+    entered.acquire_many(256).await.unwrap().forget();
+    let answer = send(&router, "192.0.2.1", post(TYPENAME)).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "UNAVAILABLE"));
+    assert_eq!(answer.header("retry-after"), "1");
+    for answer in running {
+        while !answer.is_finished() {
+            release.notify_waiters();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    assert_eq!(send(&router, "192.0.2.1", post(TYPENAME)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_can_be_answered_or_wait_is_refused_and_health_is_not() {
+    let app = limited(|config| config.rate_limits.rate_limits = false).await;
+    let Busy { router, entered, release } = Busy::new(&app);
+    let address = super::listen(&app, router.clone(), Limits::of(&app.app.config)).await;
+    let mut socket = connect(address, "graphql-transport-ws").await.unwrap();
+    say(&mut socket, json!({ "type": "connection_init" })).await;
+    assert_eq!(hear(&mut socket).await["type"], "connection_ack");
     let ask = || {
         let router = router.clone();
         tokio::spawn(async move { send(&router, "192.0.2.1", get("/busy")).await })
@@ -179,6 +225,10 @@ async fn more_than_can_be_answered_or_wait_is_refused_and_health_is_not() {
     let answer = send(&router, "192.0.2.1", get("/busy")).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "UNAVAILABLE"));
     assert_eq!(answer.header("retry-after"), "1");
+    let payload = json!({ "query": "{ __typename }" });
+    say(&mut socket, json!({ "type": "subscribe", "id": "1", "payload": payload })).await;
+    let refused = hear(&mut socket).await;
+    assert_eq!(refused["payload"]["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{refused}");
     for path in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(send(&router, "192.0.2.1", get(path)).await.status, 200, "{path}");
     }
