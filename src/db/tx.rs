@@ -210,6 +210,7 @@ impl Tx {
         let (sql, values) = sql.into_parts();
         let statement = Statement { sql, values: Some(values), db_backend: DbBackend::Postgres };
         self.statements.work.fetch_add(1, Ordering::Relaxed);
+        self.statements.note(&statement);
         self.sent(self.inner.execute(statement).await)?;
         Ok(())
     }
@@ -305,6 +306,7 @@ macro_rules! connection {
                 let $self = self;
                 $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
+                $tx.statements.note(&statement);
                 $tx.sent($tx.inner.execute(statement).await)
             }
 
@@ -319,7 +321,7 @@ macro_rules! connection {
                 let $self = self;
                 $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.statements.reads(&statement);
+                $tx.statements.note(&statement);
                 $tx.sent($tx.inner.query_one(statement).await)
             }
 
@@ -327,7 +329,7 @@ macro_rules! connection {
                 let $self = self;
                 $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.statements.reads(&statement);
+                $tx.statements.note(&statement);
                 $tx.sent($tx.inner.query_all(statement).await)
             }
         }
