@@ -251,6 +251,23 @@ impl UnitOfWork {
         self.tx.insert_all(rows, self.clock.now()).await
     }
 
+    /// Inserts rows of one table whose stored form nobody needs back: on PostgreSQL they go in together with
+    /// whatever else waits, at the latest with the journal's events. What is wrong with them shows then.
+    pub async fn put<A>(&self, rows: Vec<A>) -> Result<()>
+    where
+        A: sea_orm::ActiveModelTrait + Send,
+    {
+        self.tx.put(rows, None, self.clock.now()).await
+    }
+
+    /// The same, with what to do about rows that are there already.
+    pub async fn put_or<A>(&self, rows: Vec<A>, conflict: OnConflict) -> Result<()>
+    where
+        A: sea_orm::ActiveModelTrait + Send,
+    {
+        self.tx.put(rows, Some(conflict), self.clock.now()).await
+    }
+
     /// Updates a row that this transaction loaded; compare-and-swap on its version.
     pub async fn update<A>(&self, row: A) -> Result<<A::Entity as EntityTrait>::Model>
     where
@@ -340,8 +357,7 @@ impl IdempotencyKey {
             .and_where(stored_key::Column::UserId.eq(user))
             .and_where(stored_key::Column::Key.eq(self.key.as_str()))
             .to_owned();
-        unit.execute(&answer).await?;
-        Ok(())
+        unit.put_change(answer, 4).await
     }
 
     async fn find(&self, unit: &UnitOfWork, actor: &Actor, user: UserId) -> Result<stored_key::Model> {

@@ -4,7 +4,9 @@
 //! setting that row-level security reads, so a connection never keeps a tenant.
 
 pub mod connect;
+pub mod pending;
 mod session;
+pub mod together;
 pub mod tx;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,12 +53,12 @@ pub struct Statements {
     pub work: AtomicU64,
     /// Tenant settings and journal statements.
     pub overhead: AtomicU64,
-    /// The reading ones, while somebody wants to look at their plans.
+    /// The prepared ones, while somebody wants to look at them or at their plans.
     kept: OnceLock<Mutex<Vec<Statement>>>,
 }
 
 impl Statements {
-    /// Keeps the statements that read, from here on and for good: for tests.
+    /// Keeps the prepared statements, from here on and for good: for tests.
     pub fn keep(&self) {
         let _ = self.kept.set(Mutex::default());
     }
@@ -67,7 +69,7 @@ impl Statements {
         kept.map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
     }
 
-    fn reads(&self, statement: &Statement) {
+    fn note(&self, statement: &Statement) {
         if let Some(kept) = self.kept.get() {
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(statement.clone());
         }

@@ -26,6 +26,7 @@ mod m20261121_000110_shared_resources;
 mod m20261121_000111_holds_and_series;
 mod m20261121_000120_reminder_rules;
 mod m20261121_000130_offer_messages;
+mod m20261121_000140_group_commit;
 pub mod table;
 pub mod walls;
 
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000111_holds_and_series::Migration),
             Box::new(m20261121_000120_reminder_rules::Migration),
             Box::new(m20261121_000130_offer_messages::Migration),
+            Box::new(m20261121_000140_group_commit::Migration),
         ]
     }
 }

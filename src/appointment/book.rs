@@ -12,23 +12,24 @@ use super::entity::{AppointmentPriority, AppointmentStatus, AppointmentType, Mod
 use super::event::AppointmentEventKind;
 use super::history::{History, told};
 use super::input::{BookAppointmentInput, RescheduleAppointmentInput, check_texts, check_times};
-use super::places::{Places, bookable_patient, offered_service};
+use super::occupy::{Claim, Owner};
+use super::places::{Party, Places, offered_service};
 use super::waitlist::offer::Opening;
-use super::{hold, occupy, rules, seats, waitlist};
+use super::{hold, occupy, rules, waitlist};
 use crate::access::actor::Actor;
 use crate::access::permission::Permission;
 use crate::app::{App, IdempotencyKey, UnitOfWork};
-use crate::availability::check::{self, Wanted};
+use crate::availability::check::{self, Seen, Wanted};
 use crate::availability::choose;
 use crate::availability::conflicts::Instead;
 use crate::crypto::keys::PatientCipher;
 use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
-use crate::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId};
+use crate::id::{AppointmentId, MembershipId, PatientId, ServiceId};
 use crate::service::entity::Model as Service;
 use crate::workspace::entity::Model as Workspace;
-use crate::{member, patient, service};
+use crate::{reminder, service};
 
 /// What is to be booked.
 #[derive(Clone, Debug)]
@@ -133,52 +134,52 @@ pub fn buffers(service: Option<&Service>) -> (i32, i32) {
 
 /// Makes an appointment in this unit of work, or fails with `Occupied`.
 pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Model> {
-    let mut booking = booking.clone();
-    if let (Some(service), None) = (booking.service, booking.places.room) {
-        booking.places.room = seats::room(unit, actor, &booking, service).await?;
-    }
-    let booking = &booking;
-    let ground = Ground::of(app, unit, actor, booking).await?;
+    let ground = Ground::of(app, unit, actor, booking, true).await?;
     let ends_at = ground.end_of(booking)?;
-    let wanted = ground.wanted(&booking.places, booking.starts_at, ends_at);
-    check_slot(unit, actor, &wanted, booking.override_reason.is_some()).await?;
+    let wanted = ground.wanted(&ground.places, booking.starts_at, ends_at);
+    let seen = check_slot(unit, actor, &wanted, booking.override_reason.is_some()).await?;
 
-    let row = ground.row(unit, actor, booking, ends_at);
-    let appointment = unit.insert(row.into_active_model().reset_all()).await?;
-    occupy::take(unit, actor, &appointment, ground.service.as_ref()).await?;
+    let appointment = ground.row(unit, actor, booking, ends_at);
+    unit.put(vec![appointment.clone().into_active_model().reset_all()]).await?;
+    let owner = Owner::Appointment(appointment.id);
+    occupy::claim(unit, actor, owner, Claim::of(&appointment), ground.service.as_ref(), seen).await?;
     ground.tell(unit, actor, booking, &appointment).await?;
     Ok(appointment)
 }
 
 /// What a booking stands on: loaded, locked and found fit before anything is written.
 pub struct Ground {
-    pub workspace: Workspace,
-    pub service: Option<Service>,
-    pub practitioner: member::entity::Model,
-    /// Where it takes place: the place asked for, or else the room's.
-    pub location: Option<LocationId>,
-    pub patient: patient::entity::Model,
+    party: Party,
     pub cipher: PatientCipher,
     /// The zone that the time is meant in.
     pub timezone: String,
 }
 
+impl std::ops::Deref for Ground {
+    type Target = Party;
+
+    fn deref(&self) -> &Party {
+        &self.party
+    }
+}
+
 impl Ground {
-    pub async fn of(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Self> {
-        let workspace = workspace_of(unit, actor).await?;
-        let service = match booking.service {
-            Some(id) => Some(offered_service(unit, actor, id).await?),
-            None => None,
-        };
-        let (practitioner, location) =
-            booking.places.require(unit, actor, &workspace, service.as_ref()).await?;
-        let patient = bookable_patient(unit, actor, booking.patient).await?;
-        let timezone = booking.timezone.clone().unwrap_or_else(|| workspace.timezone.clone());
+    /// `joins`: a group session that is joined gives the room.
+    pub async fn of(
+        app: &App,
+        unit: &UnitOfWork,
+        actor: &Actor,
+        booking: &Booking,
+        joins: bool,
+    ) -> Result<Self> {
+        let party = Party::load(unit, actor, booking, joins).await?;
+        let timezone = booking.timezone.clone().unwrap_or_else(|| party.workspace.timezone.clone());
         if timezone.parse::<chrono_tz::Tz>().is_err() {
             return Err(Error::invalid("timezone", "This is not an IANA time zone."));
         }
+        let patient = &party.patient;
         let cipher = app.keys.patient(&**unit, actor, patient.id, patient.key_version).await?;
-        Ok(Self { workspace, service, practitioner, location, patient, cipher, timezone })
+        Ok(Self { party, cipher, timezone })
     }
 
     pub fn end_of(&self, booking: &Booking) -> Result<DateTime<Utc>> {
@@ -208,10 +209,10 @@ impl Ground {
             id,
             workspace_id: actor.workspace,
             patient_id: self.patient.id,
-            practitioner_id: booking.places.practitioner,
+            practitioner_id: self.places.practitioner,
             service_id: booking.service,
-            location_id: booking.places.location,
-            room_id: booking.places.room,
+            location_id: self.places.location,
+            room_id: self.places.room,
             series_id: None,
             series_starts_local: None,
             starts_at: booking.starts_at,
@@ -256,7 +257,9 @@ impl Ground {
     ) -> Result<()> {
         let reason = booking.override_reason.as_deref();
         let past = History { kind: AppointmentEventKind::Booked, before: None, reason };
-        past.write(unit, actor, &self.cipher, appointment).await?;
+        unit.put(vec![past.row(unit, actor, &self.cipher, appointment)]).await?;
+        // On the heap, as in `History::write`.
+        Box::pin(reminder::plan::follow_booking(unit, actor, &self.cipher, &self.party, appointment)).await?;
         unit.record(told(actor, "appointment.booked", appointment));
         Ok(())
     }
@@ -374,9 +377,9 @@ pub async fn check_slot(
     actor: &Actor,
     wanted: &Wanted<'_>,
     is_override: bool,
-) -> Result<()> {
+) -> Result<Option<Seen>> {
     check_time(unit, actor, wanted.workspace, wanted.starts_at, wanted.ends_at)?;
-    if is_override { Ok(()) } else { Box::pin(check::require(unit, actor, wanted)).await }
+    if is_override { Ok(None) } else { Box::pin(check::require(unit, actor, wanted)).await.map(Some) }
 }
 
 /// Whether anything can be booked at this time, by this member.

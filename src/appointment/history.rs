@@ -29,7 +29,7 @@ impl History<'_> {
         cipher: &PatientCipher,
         after: &Model,
     ) -> Result<()> {
-        unit.insert(self.row(unit, actor, cipher, after)).await?;
+        unit.put(vec![self.row(unit, actor, cipher, after)]).await?;
         // On the heap: every way to change an appointment leads through here, and would be that much larger.
         Box::pin(reminder::plan::follow(unit, actor, cipher, self.kind, self.before, after)).await
     }

@@ -13,6 +13,7 @@ use super::occupancy::{self, ResourceKind};
 use super::{hold, queries, seats};
 use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
+use crate::availability::check::Seen;
 use crate::equipment;
 use crate::error::Result;
 use crate::id::{
@@ -146,25 +147,34 @@ pub async fn take(
     appointment: &Model,
     service: Option<&Service>,
 ) -> Result<()> {
-    claim(unit, actor, Owner::Appointment(appointment.id), Claim::of(appointment), service).await
+    let owner = Owner::Appointment(appointment.id);
+    claim(unit, actor, owner, Claim::of(appointment), service, None).await
 }
 
 /// Takes up what the claim says together with the service's equipment, or fails with `Occupied`.
 ///
 /// In a group session only the first seat takes up practitioner, room and equipment. Holds that have expired
-/// give way first.
+/// give way first. What a check has just seen need not be looked up again.
 pub async fn claim(
     unit: &UnitOfWork,
     actor: &Actor,
     owner: Owner,
     mut claim: Claim,
     service: Option<&Service>,
+    seen: Option<Seen>,
 ) -> Result<()> {
-    if let Some(service) = service {
-        claim.equipment = queries::equipment_of(&**unit, actor, service.id).await?;
-        lock(unit, actor, &claim.equipment).await?;
+    let seen = match (seen, service) {
+        (Some(seen), _) => seen,
+        (None, Some(service)) => {
+            Seen { equipment: queries::equipment_of(&**unit, actor, service.id).await?, expired: true }
+        }
+        (None, None) => Seen { equipment: Vec::new(), expired: true },
+    };
+    claim.equipment = seen.equipment;
+    lock(unit, actor, &claim.equipment).await?;
+    if seen.expired {
+        Box::pin(hold::commands::yield_expired(unit, actor, &claim.spans())).await?;
     }
-    Box::pin(hold::commands::yield_expired(unit, actor, &claim.spans())).await?;
     let spans = match service.filter(|service| service.capacity > 1) {
         Some(service) => {
             seats::sit(unit, actor, owner, &claim, service).await?;
@@ -172,7 +182,7 @@ pub async fn claim(
         }
         None => claim.spans(),
     };
-    unit.insert_all(rows_of(unit, actor.workspace, owner, spans, claim.exclusive)).await
+    unit.put(rows_of(unit, actor.workspace, owner, spans, claim.exclusive)).await
 }
 
 /// Locks the equipment, in the order of its ids: two bookings that want it queue instead of meeting.

@@ -257,17 +257,10 @@ impl Busy {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         let mut busy = Self { rows: Vec::new(), sessions: HashMap::new() };
-        let (Some(from), Some(to)) =
-            (spans.iter().map(|span| span.starts_at).min(), spans.iter().map(|span| span.ends_at).max())
-        else {
+        if spans.is_empty() {
             return Ok(busy);
-        };
-        let resources: BTreeSet<uuid::Uuid> = spans.iter().map(|span| span.resource).collect();
-        busy.rows = actor
-            .find::<occupancy::Entity>()
-            .filter(occupancy::Column::ResourceId.is_in(resources))
-            .filter(occupancy::Column::StartsAt.lt(to))
-            .filter(occupancy::Column::EndsAt.gt(from))
+        }
+        busy.rows = taking_up(actor, spans)
             .filter(live(now))
             .order_by(occupancy::Column::StartsAt, Order::Asc)
             .all(db)
@@ -278,6 +271,13 @@ impl Busy {
             busy.sessions = sessions.into_iter().map(|session| (session.id, session)).collect();
         }
         Ok(busy)
+    }
+
+    /// The same of rows that were read already, and the session that would be joined.
+    pub fn of(mut rows: Vec<occupancy::Model>, session: Option<group::Model>, now: DateTime<Utc>) -> Self {
+        rows.retain(|row| row.expires_at.is_none_or(|expires_at| expires_at > now));
+        rows.sort_unstable_by_key(|row| row.starts_at);
+        Self { rows, sessions: session.into_iter().map(|session| (session.id, session)).collect() }
     }
 
     /// When each resource is taken, apart from what is excepted.
@@ -322,6 +322,28 @@ impl Busy {
     }
 }
 
+/// What takes these resources up from the first span's start to the last one's end, expired or not.
+pub fn taking_up(actor: &Actor, spans: &[Span]) -> Select<occupancy::Entity> {
+    let resources: BTreeSet<uuid::Uuid> = spans.iter().map(|span| span.resource).collect();
+    within(actor, spans).filter(occupancy::Column::ResourceId.is_in(resources))
+}
+
+/// The same for the equipment of a service.
+pub fn taking_up_equipment(actor: &Actor, service: ServiceId, spans: &[Span]) -> Select<occupancy::Entity> {
+    use crate::service::equipment::Column;
+    let equipment = equipment_links(actor, service).select_only().column(Column::EquipmentId).into_query();
+    within(actor, spans).filter(occupancy::Column::ResourceId.in_subquery(equipment))
+}
+
+fn within(actor: &Actor, spans: &[Span]) -> Select<occupancy::Entity> {
+    let from = spans.iter().map(|span| span.starts_at).min().unwrap_or_default();
+    let to = spans.iter().map(|span| span.ends_at).max().unwrap_or_default();
+    actor
+        .find::<occupancy::Entity>()
+        .filter(occupancy::Column::StartsAt.lt(to))
+        .filter(occupancy::Column::EndsAt.gt(from))
+}
+
 /// Occupancies of appointments, and of holds that have not expired.
 pub fn live(now: DateTime<Utc>) -> Condition {
     Condition::any().add(occupancy::Column::ExpiresAt.is_null()).add(occupancy::Column::ExpiresAt.gt(now))
@@ -333,10 +355,18 @@ pub async fn equipment_of(
     actor: &Actor,
     service: ServiceId,
 ) -> Result<Vec<EquipmentId>> {
-    use crate::service::equipment::{Column, Entity};
-    let query = actor.find::<Entity>().filter(Column::ServiceId.eq(service));
-    let ids = query.select_only().column(Column::EquipmentId).order_by_asc(Column::EquipmentId);
+    use crate::service::equipment::Column;
+    let ids = equipment_links(actor, service)
+        .select_only()
+        .column(Column::EquipmentId)
+        .order_by_asc(Column::EquipmentId);
     Ok(ids.into_tuple().all(db).await?)
+}
+
+/// Which equipment a service takes up.
+pub fn equipment_links(actor: &Actor, service: ServiceId) -> Select<crate::service::equipment::Entity> {
+    use crate::service::equipment::{Column, Entity};
+    actor.find::<Entity>().filter(Column::ServiceId.eq(service))
 }
 
 pub fn one(actor: &Actor, id: AppointmentId) -> Select<Entity> {

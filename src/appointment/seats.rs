@@ -6,15 +6,15 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select, Set};
 
-use super::book::Booking;
 use super::occupy::{Claim, Owner, rows_of};
 use super::{group, occupancy, seat};
 use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
 use crate::error::{Error, Result};
-use crate::id::{GroupSeatId, GroupSessionId, MembershipId, RoomId, ServiceId};
+use crate::id::{GroupSeatId, GroupSessionId, MembershipId, ServiceId};
+use crate::room::entity as room;
 use crate::service::entity::Model as Service;
 
 /// Takes a seat in the session that the claim describes, or fails with `Occupied` when none is left.
@@ -25,7 +25,8 @@ pub async fn sit(
     claim: &Claim,
     service: &Service,
 ) -> Result<()> {
-    let session = match find(unit, actor, (claim.practitioner, service.id, claim.starts_at)).await? {
+    let found = session(actor, (claim.practitioner, service.id, claim.starts_at)).one(&**unit).await?;
+    let session = match found {
         Some(session) if session.booked > 0 => {
             check_joins(&session, claim)?;
             session
@@ -95,30 +96,24 @@ pub async fn stand_up(unit: &UnitOfWork, actor: &Actor, owner: Owner) -> Result<
     Ok(())
 }
 
-/// The room of the session that a booking would join.
-pub async fn room(
-    unit: &UnitOfWork,
-    actor: &Actor,
-    booking: &Booking,
-    service: ServiceId,
-) -> Result<Option<RoomId>> {
-    let session = find(unit, actor, (booking.places.practitioner, service, booking.starts_at)).await?;
-    Ok(session.filter(|session| session.booked > 0).and_then(|session| session.room_id))
+/// The rooms that a booking without one would come into: that of the session it joins, if it joins one.
+pub fn rooms(actor: &Actor, key: (MembershipId, ServiceId, DateTime<Utc>)) -> Select<room::Entity> {
+    let joined = session(actor, key).filter(group::Column::Booked.gt(0));
+    let joined = joined.filter(group::Column::RoomId.is_not_null());
+    let joined = joined.select_only().column(group::Column::RoomId).into_query();
+    actor.find::<room::Entity>().filter(room::Column::Id.in_subquery(joined))
 }
 
 /// The session of this practitioner, service and start.
-async fn find(
-    unit: &UnitOfWork,
+pub fn session(
     actor: &Actor,
     (practitioner, service, starts_at): (MembershipId, ServiceId, DateTime<Utc>),
-) -> Result<Option<group::Model>> {
-    Ok(actor
+) -> Select<group::Entity> {
+    actor
         .find::<group::Entity>()
         .filter(group::Column::PractitionerId.eq(practitioner))
         .filter(group::Column::ServiceId.eq(service))
         .filter(group::Column::StartsAt.eq(starts_at))
-        .one(&**unit)
-        .await?)
 }
 
 /// A session has one room and one end, which whoever joins it accepts.

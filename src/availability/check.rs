@@ -12,9 +12,11 @@ use super::spans::Span;
 use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
 use crate::appointment::occupy::Claim;
-use crate::appointment::queries;
+use crate::appointment::queries::{self, Busy};
+use crate::appointment::{occupancy, seats};
+use crate::db::together::Together;
 use crate::error::{Error, Result};
-use crate::id::{AppointmentId, LocationId, PatientId, RoomId};
+use crate::id::{AppointmentId, EquipmentId, LocationId, PatientId, RoomId};
 use crate::member::entity::Model as Member;
 use crate::service::entity::Model as Service;
 use crate::workspace::entity::Model as Workspace;
@@ -88,20 +90,55 @@ impl Wanted<'_> {
 /// Refuses a time at which the practitioner cannot be booked, or at which something is taken. The database refuses
 /// what is taken as well, but not what stands beside another appointment on purpose.
 ///
-/// The caller holds the locks on practitioner, room and patient.
-pub async fn require(unit: &UnitOfWork, actor: &Actor, wanted: &Wanted<'_>) -> Result<()> {
-    let now = unit.clock().now();
-    let found = against(&**unit, actor, wanted, now).await?;
-    if !found.is_empty() {
-        return Err(Error::Unbookable(found));
+/// The caller holds the locks on practitioner, room and patient, so that one statement after them sees all there
+/// is. Only a limit of the day takes further ones.
+pub async fn require(unit: &UnitOfWork, actor: &Actor, wanted: &Wanted<'_>) -> Result<Seen> {
+    let (now, eyes) = (unit.clock().now(), &load::eyes(actor));
+    let span = Span::between(wanted.starts_at, wanted.ends_at);
+    let (ids, mut claim) = ([wanted.practitioner.id], wanted.claim());
+    let service = wanted.service.map(|service| service.id);
+
+    let mut look = Together::default();
+    let schedules = look.find(load::schedules_of(eyes, &ids));
+    let exceptions = look.find(load::exceptions_of(eyes, &ids, span));
+    let taken = look.find(queries::taking_up(eyes, &claim.spans()));
+    let of_service = service.map(|service| {
+        let equipment = look.find(queries::equipment_links(eyes, service));
+        let taken = look.find(queries::taking_up_equipment(eyes, service, &claim.practice_spans()));
+        let session = look.find(seats::session(eyes, (wanted.practitioner.id, service, wanted.starts_at)));
+        (equipment, taken, session)
+    });
+    let found = look.run(&**unit).await?;
+
+    let plan = Plan::of(&found.all(&schedules)?, &found.all(&exceptions)?);
+    let judge = Judge::of(&**unit, actor, plan, wanted, span, (now, wanted.except.as_slice())).await?;
+    let obstacles = judge.against(wanted);
+    if !obstacles.is_empty() {
+        return Err(Error::Unbookable(obstacles));
     }
-    let claim = queries::Wanted {
-        claim: wanted.claim(),
-        service: wanted.service.map(|service| service.id),
-        except: wanted.except,
-    };
-    let taken = queries::conflicts(&**unit, &load::eyes(actor), &claim, now).await?;
-    if taken.rows.is_empty() { Ok(()) } else { Err(Error::Occupied) }
+    let (mut rows, mut session) = (found.all(&taken)?, None);
+    if let Some((equipment, taken, joined)) = of_service {
+        claim.equipment = found.all(&equipment)?.into_iter().map(|link| link.equipment_id).collect();
+        claim.equipment.sort_unstable();
+        rows.extend(found.all(&taken)?);
+        session = found.one(&joined)?;
+    }
+    let expired = rows.iter().any(|row| row.expires_at.is_some_and(|expires_at| expires_at <= now));
+    let busy = Busy::of(rows, session, now);
+    let own = |row: &occupancy::Model| wanted.except.is_some() && row.appointment_id == wanted.except;
+    match busy.in_the_way(&claim, service, own).rows.is_empty() {
+        true => Ok(Seen { equipment: claim.equipment, expired }),
+        false => Err(Error::Occupied),
+    }
+}
+
+/// What a check has seen that whoever takes up the time wants to know.
+#[derive(Debug)]
+pub struct Seen {
+    /// The service's equipment, in the order of its ids.
+    pub equipment: Vec<EquipmentId>,
+    /// Whether an expired hold is in the way, which has to be put aside.
+    pub expired: bool,
 }
 
 /// What stands against the appointment, besides what is taken.
@@ -135,10 +172,22 @@ impl Judge {
         span: Span,
         (now, leaving): (DateTime<Utc>, &[AppointmentId]),
     ) -> Result<Self> {
+        let plan = load::plan(db, &load::eyes(actor), &[wanted.practitioner.id], span).await?;
+        Self::of(db, actor, plan, wanted, span, (now, leaving)).await
+    }
+
+    /// The same with the hours at hand: no statement, unless there is a limit of the day.
+    async fn of(
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        plan: Plan,
+        wanted: &Wanted<'_>,
+        span: Span,
+        (now, leaving): (DateTime<Utc>, &[AppointmentId]),
+    ) -> Result<Self> {
         let eyes = &load::eyes(actor);
         let home = zone(&wanted.workspace.timezone);
         let ids = [wanted.practitioner.id];
-        let plan = load::plan(db, eyes, &ids, span).await?;
         let limits = limits([wanted.practitioner], wanted.service);
         let except = Except { appointments: leaving, hold: None };
         let clocks = plan.clocks(span, home);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use super::hours::{Clocks, Closed, Extra, Hours, Rule};
@@ -76,8 +76,12 @@ pub async fn schedules(
     actor: &Actor,
     practitioners: &[MembershipId],
 ) -> Result<Vec<schedule::Model>> {
+    Ok(schedules_of(actor, practitioners).all(db).await?)
+}
+
+pub fn schedules_of(actor: &Actor, practitioners: &[MembershipId]) -> Select<schedule::Entity> {
     let own = schedule::Column::PractitionerId.is_in(practitioners.iter().copied());
-    Ok(actor.find::<schedule::Entity>().filter(own).all(db).await?)
+    actor.find::<schedule::Entity>().filter(own)
 }
 
 /// The exceptions of these practitioners and of the practice that touch the span, by start.
@@ -87,17 +91,19 @@ pub async fn exceptions(
     practitioners: &[MembershipId],
     span: Span,
 ) -> Result<Vec<exception::Model>> {
+    Ok(exceptions_of(actor, practitioners, span).all(db).await?)
+}
+
+pub fn exceptions_of(actor: &Actor, practitioners: &[MembershipId], span: Span) -> Select<exception::Entity> {
     let everybody = exception::Column::PractitionerId.is_null();
     let own = exception::Column::PractitionerId.is_in(practitioners.iter().copied());
-    Ok(actor
+    actor
         .find::<exception::Entity>()
         .filter(Condition::any().add(everybody).add(own))
         .filter(exception::Column::StartsAt.lt(instant(span.end)))
         .filter(exception::Column::EndsAt.gt(instant(span.start)))
         .order_by_asc(exception::Column::StartsAt)
         .order_by_asc(exception::Column::Id)
-        .all(db)
-        .await?)
 }
 
 impl Plan {

@@ -1,15 +1,18 @@
 //! One transaction of one workspace, and the one place where rows are written.
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::prelude::DateTimeUtc;
+use sea_orm::sea_query::{OnConflict, SqlWriterValues};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, DbErr,
-    EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult, Statement, Value,
+    EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult, QueryTrait, Statement,
+    Value,
 };
 
+use super::pending::{Change, Pending, push};
 use super::session::Session;
 use super::{Engine, Scope, Statements};
 use crate::error::{Error, Result};
@@ -27,21 +30,31 @@ pub struct Tx {
     engine: Engine,
     scope: Scope,
     failed: AtomicBool,
+    /// What was put and not sent yet.
+    pending: Mutex<Pending>,
     statements: Arc<Statements>,
 }
 
 impl Tx {
     pub(super) fn new(inner: Session, scope: Scope, statements: Arc<Statements>) -> Self {
-        Self { engine: inner.engine(), inner, scope, failed: AtomicBool::new(false), statements }
+        Self {
+            engine: inner.engine(),
+            inner,
+            scope,
+            failed: AtomicBool::new(false),
+            pending: Mutex::default(),
+            statements,
+        }
     }
 
     /// Tells row-level security whose rows are meant from here on, until the transaction ends.
     ///
-    /// A transaction begins with its scope; the journal switches the workspace inside of one, nothing else does.
+    /// Work outside any workspace names the chain that its events go to when it is done; nothing else does.
     pub(crate) async fn set_scope(&self, scope: Scope) -> Result<()> {
         if self.engine == Engine::Sqlite {
             return Ok(());
         }
+        self.flush().await?;
         let text = |id: Option<uuid::Uuid>| Value::from(id.map(|id| id.to_string()).unwrap_or_default());
         let statement = match (scope.workspace, scope.user) {
             (workspace, None) => Statement::from_sql_and_values(
@@ -55,6 +68,22 @@ impl Tx {
                 [text(workspace.map(|w| w.0)), text(user.map(|u| u.0))],
             ),
         };
+        self.statements.overhead.fetch_add(1, Ordering::Relaxed);
+        self.inner.execute(statement).await?;
+        Ok(())
+    }
+
+    /// Lets this transaction append to these workspaces' journals, and nothing else of theirs: the group commit.
+    pub(crate) async fn open_journals(&self, workspaces: impl Iterator<Item = WorkspaceId>) -> Result<()> {
+        if self.engine == Engine::Sqlite {
+            return Ok(());
+        }
+        let ids: Vec<String> = workspaces.map(|workspace| workspace.0.to_string()).collect();
+        let statement = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT set_config('app.journal_workspaces', $1, true)",
+            [ids.join(",").into()],
+        );
         self.statements.overhead.fetch_add(1, Ordering::Relaxed);
         self.inner.execute(statement).await?;
         Ok(())
@@ -76,6 +105,10 @@ impl Tx {
 
     /// Commits, unless a statement failed.
     pub async fn commit(self) -> Result<()> {
+        if let Err(error) = self.flush().await {
+            self.inner.rollback().await?;
+            return Err(error.into());
+        }
         if self.failed.load(Ordering::Acquire) {
             self.inner.rollback().await?;
             return Err(Error::internal(std::io::Error::other("a statement of the transaction failed")));
@@ -111,6 +144,74 @@ impl Tx {
             }
             A::Entity::insert_many(stamped).exec_without_returning(self).await?;
         }
+        Ok(())
+    }
+
+    /// Inserts rows of one table whose stored form nobody needs back; with a conflict, as that says.
+    ///
+    /// See [`Tx::put_change`].
+    pub async fn put<A>(&self, mut rows: Vec<A>, conflict: Option<OnConflict>, now: DateTimeUtc) -> Result<()>
+    where
+        A: ActiveModelTrait + Send,
+    {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in &mut rows {
+            self.stamp_new(row, now)?;
+        }
+        let parameters = rows.len() * <A::Entity as EntityTrait>::Column::iter().count();
+        let mut insert = A::Entity::insert_many(rows);
+        if let Some(conflict) = conflict {
+            insert = insert.on_conflict(conflict);
+        }
+        self.put_change(insert.into_query(), parameters).await
+    }
+
+    /// Makes a change whose outcome nobody waits for.
+    ///
+    /// On PostgreSQL it waits until the transaction asks for anything or ends, and goes there in one statement with
+    /// everything else that waits: only then is it known whether the database refuses it.
+    pub async fn put_change(&self, change: impl Into<Change>, parameters: usize) -> Result<()> {
+        let change = change.into();
+        if self.engine == Engine::Sqlite {
+            match change {
+                Change::Insert(insert) => self.execute(&*insert).await?,
+                Change::Update(update) => self.execute(&*update).await?,
+            };
+            return Ok(());
+        }
+        let large = {
+            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            pending.push(change, parameters);
+            pending.is_large()
+        };
+        if large {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what waits, to be sent with another statement.
+    pub(crate) fn take_pending(&self) -> Pending {
+        std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sends what waits.
+    async fn flush(&self) -> Result<(), DbErr> {
+        let pending = self.take_pending();
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let mut sql = SqlWriterValues::new("$", true);
+        push(&mut sql, "WITH ");
+        let done = pending.write(&mut sql);
+        push(&mut sql, &format!("done AS (SELECT {done}) SELECT * FROM done"));
+        let (sql, values) = sql.into_parts();
+        let statement = Statement { sql, values: Some(values), db_backend: DbBackend::Postgres };
+        self.statements.work.fetch_add(1, Ordering::Relaxed);
+        self.statements.note(&statement);
+        self.sent(self.inner.execute(statement).await)?;
         Ok(())
     }
 
@@ -203,27 +304,32 @@ macro_rules! connection {
 
             async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
                 let $self = self;
+                $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
+                $tx.statements.note(&statement);
                 $tx.sent($tx.inner.execute(statement).await)
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
                 let $self = self;
+                $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
                 $tx.sent($tx.inner.execute_unprepared(sql).await)
             }
 
             async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
                 let $self = self;
+                $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.statements.reads(&statement);
+                $tx.statements.note(&statement);
                 $tx.sent($tx.inner.query_one(statement).await)
             }
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
                 let $self = self;
+                $tx.flush().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
-                $tx.statements.reads(&statement);
+                $tx.statements.note(&statement);
                 $tx.sent($tx.inner.query_all(statement).await)
             }
         }

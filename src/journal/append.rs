@@ -1,96 +1,110 @@
-//! Appending to a workspace's chain, inside the transaction whose work it tells of.
+//! Appending to workspaces' chains, inside the transaction whose work it tells of.
+//!
+//! A head row serialises its workspace's writers until they commit: so it is the last thing that a transaction
+//! takes, sequence order is commit order, and there is no gap.
 
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Set};
+mod postgres;
+mod sqlite;
+
+use std::collections::BTreeMap;
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{EntityTrait, Set};
 
 use super::event::Event;
 use super::{chain, entity, head};
 use crate::clock::Clock;
+use crate::db::Engine;
 use crate::db::tx::Tx;
 use crate::error::{Error, Result};
 use crate::id::{AuditEventId, TypedId, WorkspaceId};
 
-/// Appends the events in order and returns the sequence number of the last one.
-///
-/// Takes the workspace's head row, which serialises the workspace's writers until they commit: so it
-/// is the last thing a transaction does, sequence order is commit order, and there is no gap.
+/// The events of each workspace, in their order.
+pub type Chains = BTreeMap<WorkspaceId, Vec<Event>>;
+
+/// The last sequence number of each chain.
+pub type Heads = BTreeMap<WorkspaceId, i64>;
+
+/// Appends the events of one workspace in order and returns the sequence number of the last one.
 pub async fn append(tx: &Tx, clock: &Clock, workspace: WorkspaceId, events: Vec<Event>) -> Result<i64> {
-    let count = i64::try_from(events.len()).map_err(Error::internal)?;
-    let (last, mut hash) = match take_head(tx, workspace, count).await? {
-        Some(head) => head,
-        None => {
-            create_head(tx, clock, workspace).await?;
-            take_head(tx, workspace, count).await?.ok_or_else(|| {
-                Error::internal(std::io::Error::other("the journal's head cannot be created"))
-            })?
+    let heads = append_all(tx, clock, Chains::from([(workspace, events)])).await?;
+    heads.get(&workspace).copied().ok_or_else(headless)
+}
+
+/// Appends the events of several workspaces; how many statements it takes does not depend on how many they are.
+pub async fn append_all(tx: &Tx, clock: &Clock, chains: Chains) -> Result<Heads> {
+    let mut rows = Vec::with_capacity(chains.values().map(Vec::len).sum());
+    for (workspace, events) in chains {
+        rows.extend(events.into_iter().map(|event| row_of(clock, workspace, event)));
+    }
+    match tx.engine() {
+        Engine::Sqlite => sqlite::append(tx, clock, rows).await,
+        Engine::Postgres => {
+            let mut heads = postgres::append(tx, &rows).await?;
+            rows.retain(|row| !heads.contains_key(&row.workspace_id));
+            if !rows.is_empty() {
+                // The first events of their workspaces.
+                create_heads(tx, clock, &rows).await?;
+                let first = postgres::append(tx, &rows).await?;
+                if rows.iter().any(|row| !first.contains_key(&row.workspace_id)) {
+                    return Err(headless());
+                }
+                heads.extend(first);
+            }
+            Ok(heads)
         }
-    };
-    let occurred_at = clock.now();
-    let mut rows = Vec::with_capacity(events.len());
-    for (seq, event) in (last - count + 1..).zip(events) {
-        let mut row = entity::Model {
-            workspace_id: workspace,
-            seq,
-            id: AuditEventId::new(clock),
-            occurred_at,
-            kind: event.kind,
-            action: event.action.into(),
-            actor_user_id: event.user,
-            actor_membership_id: event.membership,
-            actor_role: event.role,
-            auth_session_id: event.session,
-            subject_type: event.subject.map(|subject| subject.table.into()),
-            subject_id: event.subject.map(|subject| subject.id),
-            patient_id: event.patient,
-            request_id: (!event.request.id.is_empty()).then_some(event.request.id),
-            ip: event.request.ip,
-            user_agent: event.request.user_agent,
-            purpose: None,
-            reason: event.reason.map(Into::into),
-            detail: event.detail.to_string(),
-            changes: event.changes,
-            prev_hash: hash,
-            hash: Vec::new(),
-        };
-        hash = chain::hash(&row.prev_hash, &row);
-        row.hash.clone_from(&hash);
-        rows.push(row.into_active_model().reset_all());
-    }
-    entity::Entity::insert_many(rows).exec_without_returning(&tx.overhead()).await?;
-    let close = Query::update()
-        .table(head::Entity)
-        .value(head::Column::Hash, hash)
-        .and_where(head::Column::WorkspaceId.eq(workspace))
-        .to_owned();
-    tx.overhead().execute(&close).await?;
-    Ok(last)
-}
-
-/// Locks the head and moves it on by `count`: the new last sequence number and the hash so far.
-async fn take_head(tx: &Tx, workspace: WorkspaceId, count: i64) -> Result<Option<(i64, Vec<u8>)>> {
-    let take = Query::update()
-        .table(head::Entity)
-        .value(head::Column::Seq, Expr::col(head::Column::Seq).add(count))
-        .and_where(head::Column::WorkspaceId.eq(workspace))
-        .returning(Query::returning().columns([head::Column::Seq, head::Column::Hash]))
-        .to_owned();
-    match tx.overhead().query_one(&take).await? {
-        Some(row) => Ok(Some((row.try_get("", "seq")?, row.try_get("", "hash")?))),
-        None => Ok(None),
     }
 }
 
-async fn create_head(tx: &Tx, clock: &Clock, workspace: WorkspaceId) -> Result<()> {
-    let first = head::ActiveModel {
-        workspace_id: Set(workspace),
-        seq: Set(0),
-        hash: Set(chain::GENESIS.to_vec()),
-        updated_at: Set(clock.now()),
-    };
-    head::Entity::insert(first)
+/// The event as a row that has no place in the chain yet.
+fn row_of(clock: &Clock, workspace: WorkspaceId, event: Event) -> entity::Model {
+    entity::Model {
+        workspace_id: workspace,
+        seq: 0,
+        id: AuditEventId::new(clock),
+        occurred_at: clock.now(),
+        kind: event.kind,
+        action: event.action.into(),
+        actor_user_id: event.user,
+        actor_membership_id: event.membership,
+        actor_role: event.role,
+        auth_session_id: event.session,
+        subject_type: event.subject.map(|subject| subject.table.into()),
+        subject_id: event.subject.map(|subject| subject.id),
+        patient_id: event.patient,
+        request_id: (!event.request.id.is_empty()).then_some(event.request.id),
+        ip: event.request.ip,
+        user_agent: event.request.user_agent,
+        purpose: None,
+        reason: event.reason.map(Into::into),
+        detail: event.detail.to_string(),
+        changes: event.changes,
+        prev_hash: Vec::new(),
+        hash: Vec::new(),
+    }
+}
+
+async fn create_heads(tx: &Tx, clock: &Clock, rows: &[entity::Model]) -> Result<()> {
+    let workspaces: std::collections::BTreeSet<WorkspaceId> =
+        rows.iter().map(|row| row.workspace_id).collect();
+    let first = workspaces.into_iter().map(|workspace| head_of(clock, workspace, 0, chain::GENESIS.to_vec()));
+    head::Entity::insert_many(first)
         .on_conflict(OnConflict::column(head::Column::WorkspaceId).do_nothing().to_owned())
         .try_insert()
         .exec_without_returning(&tx.overhead())
         .await?;
     Ok(())
+}
+
+fn head_of(clock: &Clock, workspace: WorkspaceId, seq: i64, hash: Vec<u8>) -> head::ActiveModel {
+    head::ActiveModel {
+        workspace_id: Set(workspace),
+        seq: Set(seq),
+        hash: Set(hash),
+        updated_at: Set(clock.now()),
+    }
+}
+
+fn headless() -> Error {
+    Error::internal(std::io::Error::other("the journal's head cannot be created"))
 }

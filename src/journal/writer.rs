@@ -5,11 +5,9 @@
 //!
 //! It hints nobody: those who follow a workspace wait for its changes, which business transactions record.
 
-use std::collections::BTreeMap;
-
 use tokio::sync::{mpsc, oneshot};
 
-use super::append::append;
+use super::append::{Chains, append_all};
 use super::event::Event;
 use crate::clock::Clock;
 use crate::db::{Database, Scope};
@@ -56,13 +54,13 @@ impl Writer {
 }
 
 async fn store(db: &Database, clock: &Clock, group: Vec<Job>) {
-    let mut by_workspace = BTreeMap::<WorkspaceId, Vec<Event>>::new();
+    let mut chains = Chains::new();
     let mut waiting = Vec::with_capacity(group.len());
     for job in group {
-        by_workspace.entry(job.workspace).or_default().extend(job.events);
+        chains.entry(job.workspace).or_default().extend(job.events);
         waiting.push(job.done);
     }
-    let outcome = commit(db, clock, by_workspace).await;
+    let outcome = commit(db, clock, chains).await;
     if let Err(error) = &outcome {
         tracing::error!(error = error as &dyn std::error::Error, "the journal could not be written");
     }
@@ -72,12 +70,17 @@ async fn store(db: &Database, clock: &Clock, group: Vec<Job>) {
     }
 }
 
-/// One transaction for all workspaces of the group, heads taken in the order of their ids.
-async fn commit(db: &Database, clock: &Clock, by_workspace: BTreeMap<WorkspaceId, Vec<Event>>) -> Result<()> {
-    let tx = db.begin_write(Scope::default()).await?;
-    for (workspace, events) in by_workspace {
-        tx.set_scope(Scope::workspace(workspace)).await?;
-        append(&tx, clock, workspace, events).await?;
-    }
+/// One transaction for all workspaces of the group, whose number of statements does not depend on theirs.
+async fn commit(db: &Database, clock: &Clock, chains: Chains) -> Result<()> {
+    let mut workspaces = chains.keys().copied();
+    let tx = match (workspaces.next(), workspaces.next()) {
+        (Some(only), None) => db.begin_write(Scope::workspace(only)).await?,
+        _ => {
+            let tx = db.begin_write(Scope::default()).await?;
+            tx.open_journals(chains.keys().copied()).await?;
+            tx
+        }
+    };
+    append_all(&tx, clock, chains).await?;
     tx.commit().await
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, SimpleExpr};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set};
 
 use super::entity::{ActiveModel, Column, Entity, ReminderChannel, ReminderRecipient, ReminderState};
 use super::notification_setting::{self, Model as Settings};
@@ -12,6 +12,7 @@ use crate::app::UnitOfWork;
 use crate::appointment::entity::{self as appointment, AppointmentStatus, Model as Appointment};
 use crate::appointment::event::AppointmentEventKind;
 use crate::appointment::hold::{self, Model as Hold};
+use crate::appointment::places::Party;
 use crate::crypto::keys::PatientCipher;
 use crate::error::Result;
 use crate::id::{AppointmentHoldId, MembershipId, PatientId, ReminderId};
@@ -53,6 +54,29 @@ pub async fn follow(
         rows.extend(settings.as_ref().and_then(|settings| for_practitioner(unit, settings, after)));
     }
     rows.extend(settings.and_then(|settings| notice(unit, actor, &settings, kind, after)));
+    put(unit, rows).await
+}
+
+/// The same for a booking, which knows all that it takes to tell.
+pub async fn follow_booking(
+    unit: &UnitOfWork,
+    actor: &Actor,
+    cipher: &PatientCipher,
+    party: &Party,
+    after: &Appointment,
+) -> Result<()> {
+    if after.starts_at <= unit.clock().now() {
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    if is_expected(after.status) {
+        rows.extend(for_patient(unit, &party.workspace, &party.patient, cipher, after)?);
+        rows.extend(party.settings.as_ref().and_then(|settings| for_practitioner(unit, settings, after)));
+    }
+    let settings = party.settings.as_ref();
+    rows.extend(
+        settings.and_then(|settings| notice(unit, actor, settings, AppointmentEventKind::Booked, after)),
+    );
     put(unit, rows).await
 }
 
@@ -195,12 +219,12 @@ async fn ahead(unit: &UnitOfWork, actor: &Actor, whose: SimpleExpr) -> Result<Ve
 }
 
 pub async fn settings_of(unit: &UnitOfWork, actor: &Actor, member: MembershipId) -> Result<Option<Settings>> {
-    let found = actor
-        .find::<notification_setting::Entity>()
-        .filter(notification_setting::Column::MembershipId.eq(member))
-        .one(&**unit)
-        .await?;
-    Ok(found)
+    Ok(settings_query(actor, member).one(&**unit).await?)
+}
+
+pub fn settings_query(actor: &Actor, member: MembershipId) -> Select<notification_setting::Entity> {
+    let own = notification_setting::Column::MembershipId.eq(member);
+    actor.find::<notification_setting::Entity>().filter(own)
 }
 
 /// The patient's reminders of one appointment.
@@ -328,13 +352,10 @@ fn revive(key: impl IntoIterator<Item = Column>) -> OnConflict {
 }
 
 async fn store(unit: &UnitOfWork, mut rows: Vec<ActiveModel>, conflict: OnConflict) -> Result<()> {
-    for row in &mut rows {
-        row.workspace_id = Set(unit.workspace()?);
-    }
     // Both engines limit the values of one statement.
     while !rows.is_empty() {
         let rest = rows.split_off(rows.len().min(CHUNK));
-        Entity::insert_many(rows).on_conflict(conflict.clone()).exec_without_returning(&**unit).await?;
+        unit.put_or(rows, conflict.clone()).await?;
         rows = rest;
     }
     Ok(())

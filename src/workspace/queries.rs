@@ -25,8 +25,12 @@ pub fn list(status: Option<WorkspaceStatus>) -> Select<Entity> {
 }
 
 /// The workspace's row. Its id comes from the token, so no finder needs to scope it.
+pub fn one(id: WorkspaceId) -> Select<Entity> {
+    find_global::<Entity>().filter(Column::Id.eq(id))
+}
+
 pub async fn require(db: &impl ConnectionTrait, id: WorkspaceId) -> Result<Model> {
-    find_global::<Entity>().filter(Column::Id.eq(id)).one(db).await?.ok_or(Error::NotFound)
+    one(id).one(db).await?.ok_or(Error::NotFound)
 }
 
 pub fn position(row: &Model) -> Vec<Key> {

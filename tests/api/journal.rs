@@ -1,6 +1,12 @@
 //! The journal: complete, in order, and proof against those who hold the database.
 
-use praxis::id::WorkspaceId;
+use std::sync::atomic::Ordering;
+
+use praxis::access::actor::Actor;
+use praxis::crypto::sealed::Sealed;
+use praxis::id::{TypedId, WorkspaceId};
+use praxis::journal::entity::AuditKind;
+use praxis::journal::event::Event;
 use praxis::journal::verify::{Break, verify};
 use praxis::member::entity::Role;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -65,6 +71,71 @@ on_both_engines! {
         assert_eq!(numbers, (1..=before + 200).collect::<Vec<_>>());
         let verified = verify(&app.app.db, owner.workspace()).await.unwrap();
         assert_eq!((verified.events, verified.broken), (before + 200, None));
+    }
+}
+
+on_both_engines! {
+    async fn reads_of_many_workspaces_share_commits_and_every_chain_holds(on: On) {
+        let app = TestApp::new(on).await;
+        let mut workspaces = Vec::new();
+        for name in ["north", "south", "east"] {
+            workspaces.push(app.workspace(name).await);
+        }
+        // One that nothing was ever written about.
+        let unheard_of = WorkspaceId::new(&app.app.clock);
+        let ids: Vec<WorkspaceId> = workspaces.iter().map(Client::workspace).chain([unheard_of]).collect();
+        let mut before = Vec::new();
+        for id in &ids {
+            before.push(app.app.feeds.head(*id).await.unwrap());
+        }
+        let overhead = || app.app.db.statements().overhead.load(Ordering::SeqCst);
+        let already = overhead();
+        // Business transactions append to the same heads meanwhile.
+        let writer = tokio::spawn({
+            let north = workspaces[0].clone();
+            async move {
+                for number in 0..20 {
+                    create(&north, &format!("service {number}")).await;
+                }
+            }
+        });
+        let readers: Vec<_> = (0..160)
+            .map(|number| {
+                let (app, workspace) = (app.app.clone(), ids[number % ids.len()]);
+                let by = Actor::system(workspace, "test");
+                let event = |action| Event::by(&by, AuditKind::Read, action).with("number", number);
+                let events = vec![event("patient.viewed"), event("patient.listed")];
+                tokio::spawn(async move { app.journal.append(workspace, events).await.unwrap() })
+            })
+            .collect();
+        for reader in readers {
+            reader.await.unwrap();
+        }
+        writer.await.unwrap();
+        assert!(overhead() - already < 200, "{}", overhead() - already);
+        for (index, (id, before)) in ids.iter().zip(before).enumerate() {
+            let verified = verify(&app.app.db, *id).await.unwrap();
+            let written = if index == 0 { 100 } else { 80 };
+            assert_eq!((verified.events, verified.broken), (before + written, None));
+        }
+    }
+}
+
+on_both_engines! {
+    async fn what_an_event_says_is_stored_and_hashed_as_it_is(on: On) {
+        let app = TestApp::new(on).await;
+        let owner = app.workspace("north").await;
+        let mut by = (*owner.actor.clone().unwrap()).clone();
+        by.request.user_agent = Some("quotes \" ' \\ and \u{1F9EC} $1 \t".into());
+        by.request.ip = Some("2001:db8::1".into());
+        let mut event = Event::by(&by, AuditKind::Export, "chart.exported").because("REQUESTED").on(owner.membership());
+        event.changes = Some(Sealed(vec![0, 255, 7]));
+        let before = app.app.feeds.head(owner.workspace()).await.unwrap();
+
+        app.app.journal.append(owner.workspace(), vec![event.with("note", "{\"a\": \"\\\\\"}")]).await.unwrap();
+
+        let verified = verify(&app.app.db, owner.workspace()).await.unwrap();
+        assert_eq!((verified.events, verified.broken), (before + 1, None));
     }
 }
 

@@ -110,7 +110,7 @@ pub async fn place(unit: &UnitOfWork, actor: &Actor, wish: &Wish) -> Result<Mode
         except: None,
     };
     // What the waiting list is offered was somebody's appointment.
-    check_slot(unit, actor, &wanted, wish.for_waitlist).await?;
+    let seen = check_slot(unit, actor, &wanted, wish.for_waitlist).await?;
 
     let held = unit
         .insert(ActiveModel {
@@ -130,7 +130,8 @@ pub async fn place(unit: &UnitOfWork, actor: &Actor, wish: &Wish) -> Result<Mode
             ..Default::default()
         })
         .await?;
-    occupy::claim(unit, actor, Owner::Hold(held.id, held.expires_at), claim_of(&held), service).await?;
+    let owner = Owner::Hold(held.id, held.expires_at);
+    occupy::claim(unit, actor, owner, claim_of(&held), service, seen).await?;
 
     unit.record(told(actor, "hold.placed", &held));
     Ok(held)
@@ -207,7 +208,7 @@ pub async fn redeem(
     held: &Model,
     booking: &Booking,
 ) -> Result<entity::Model> {
-    let ground = Ground::of(app, unit, actor, booking).await?;
+    let ground = Ground::of(app, unit, actor, booking, false).await?;
     if held.expires_at <= unit.clock().now() || !mark_released(unit, actor, held).await? {
         return Err(Error::conflict("The slot is not held any more."));
     }

@@ -154,7 +154,7 @@ pub async fn book(
         let plan = Plan::read(input, &timezone)?;
         let starts = plan.starts()?;
         let booking = booking_of(input, &plan);
-        let ground = Ground::of(app, &unit, actor, &booking).await?;
+        let ground = Ground::of(app, &unit, actor, &booking, false).await?;
         let minutes = input.duration_minutes.or(ground.service.as_ref().map(|s| s.duration_minutes));
         let minutes = minutes.ok_or_else(|| {
             Error::invalid("durationMinutes", "Give a duration, or a service that has one.")

@@ -1,0 +1,54 @@
+//! The journal's group commit on PostgreSQL: what the application's role may do to the workspaces that it names.
+
+use praxis::journal::{entity as event, head};
+use sea_orm::prelude::Uuid;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+
+use super::catalogue::texts;
+use super::database::with_postgres;
+use super::facts::Practice;
+use super::rows::Row;
+
+async fn add_event(db: &DatabaseConnection, workspace: Uuid, seq: i64) -> Result<(), DbErr> {
+    Row::<event::Entity>::new()
+        .set(event::Column::WorkspaceId, workspace)
+        .set(event::Column::Seq, seq)
+        .set(event::Column::Kind, "READ")
+        .insert(db)
+        .await
+}
+
+async fn count(db: &DatabaseConnection, table: &str) -> String {
+    texts(db, &format!("SELECT count(*)::text FROM {table}")).await.remove(0).remove(0)
+}
+
+#[tokio::test]
+async fn a_group_commit_appends_to_the_journals_it_names_and_opens_nothing_else() {
+    with_postgres(async |db: &DatabaseConnection| {
+        let (named, other) = (Practice::open(db).await, Practice::open(db).await);
+        for practice in [&named, &other] {
+            let head = Row::<head::Entity>::new().set(head::Column::WorkspaceId, practice.workspace);
+            head.insert(db).await.unwrap();
+        }
+        db.execute_unprepared("SET ROLE praxis_app").await.unwrap();
+        let setting = format!("SELECT set_config('app.journal_workspaces', '{}', false)", named.workspace);
+        db.execute_unprepared(&setting).await.unwrap();
+
+        assert_eq!(count(db, "audit_heads").await, "1");
+        for table in ["audit_events", "appointments", "patients", "memberships", "patient_keys"] {
+            assert_eq!(count(db, table).await, "0", "{table}");
+        }
+        let moved = db.execute_unprepared("UPDATE audit_heads SET seq = seq + 1").await.unwrap();
+        assert_eq!(moved.rows_affected(), 1);
+        assert_eq!(db.execute_unprepared("DELETE FROM audit_heads").await.unwrap().rows_affected(), 0);
+        add_event(db, named.workspace, 2).await.unwrap();
+        let foreign = add_event(db, other.workspace, 2).await.unwrap_err();
+        assert!(foreign.to_string().contains("row-level security"), "{foreign}");
+
+        db.execute_unprepared("SELECT set_config('app.journal_workspaces', '', false)").await.unwrap();
+        assert_eq!(count(db, "audit_heads").await, "0");
+        let unnamed = add_event(db, named.workspace, 3).await.unwrap_err();
+        assert!(unnamed.to_string().contains("row-level security"), "{unnamed}");
+    })
+    .await;
+}
