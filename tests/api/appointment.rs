@@ -232,24 +232,29 @@ on_both_engines! {
         let practice = Practice::new(on).await;
         let app = &practice.app.app;
         practice.booked(practice.ada, "2026-06-02T09:00:00Z").await;
+        let mut in_room = practice.booking(practice.bob, "2026-06-02T11:00:00Z");
+        in_room["roomId"] = practice.room.clone();
+        practice.book(&practice.desk, in_room).await;
         let actor = practice.desk.actor.as_deref().unwrap();
-        let count = async || {
+        let taken = async || {
             let tx = app.db.begin_read(actor.scope()).await.unwrap();
             actor.find::<occupancy::Entity>().all(&tx).await.unwrap()
         };
-        let before = count().await;
+        let before = taken().await;
         let head = app.feeds.head(actor.workspace).await.unwrap();
 
-        let again = &before[0];
+        let room = before.iter().find(|row| row.resource_kind == occupancy::ResourceKind::Room).unwrap();
+        let other = before.iter().find(|row| row.appointment_id != room.appointment_id).unwrap();
         let outcome = app.write(actor, |unit| async move {
-            let row = occupancy::Model { id: unit.id(), ..again.clone() };
+            let row = occupancy::Model { id: unit.id(), appointment_id: other.appointment_id, ..room.clone() };
             unit.put(vec![row.into_active_model().reset_all()]).await?;
             unit.record(Event::by(actor, AuditKind::Write, "appointment.booked"));
             Ok(())
         });
 
-        assert!(matches!(outcome.await, Err(Error::Occupied)));
-        assert_eq!(count().await, before);
+        let outcome = outcome.await;
+        assert!(matches!(outcome, Err(Error::Occupied)), "{outcome:?}");
+        assert_eq!(taken().await, before);
         assert_eq!(app.feeds.head(actor.workspace).await.unwrap(), head);
     }
 }
