@@ -30,16 +30,21 @@ before(async () => {
 after(() => browser?.close());
 
 const run = () => page.locator(".graphiql-execute-button").click();
-const answer = () => page.locator(".graphiql-response .view-lines").innerText();
+const text = async (place) =>
+  (await page.locator(`.graphiql-${place} .view-lines`).first().innerText()).replaceAll("\u00a0", " ");
 
 // Does something until the answer shows one of the texts.
 async function answers(texts, attempt) {
-  await until(`the answer shows ${texts}`, async () => {
-    const shown = (await answer()).replaceAll("\u00a0", " ");
-    if (texts.some((text) => shown.includes(text))) return true;
-    await attempt();
-    await pause(1_000);
-  });
+  let shown;
+  await until(
+    () => `the answer shows ${texts}; it shows ${shown}; the browser says ${JSON.stringify(complaints)}`,
+    async () => {
+      shown = await text("response");
+      if (texts.some((text) => shown.includes(text))) return true;
+      await attempt();
+      await pause(1_000);
+    },
+  );
 }
 
 test("a visitor of the demo signs in and runs a sample", async () => {
@@ -69,6 +74,7 @@ test("a subscription shows what happens while it is open", async () => {
   await page.locator(".graphiql-query-editor .view-lines").first().click();
   await page.keyboard.press("Control+A");
   await page.keyboard.insertText("subscription { changes(types: [SERVICE]) { action id } }");
+  await until("the editor holds the subscription", async () => (await text("query-editor")).includes("changes(types"));
   await run();
   // Nothing says from when on it listens.
   const created = [];

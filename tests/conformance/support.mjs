@@ -42,7 +42,7 @@ export async function until(what, holds, patience = 60_000) {
   for (const end = performance.now() + patience; performance.now() < end; await pause(50)) {
     if (await holds()) return;
   }
-  throw new Error(`it never came to this: ${what}`);
+  throw new Error(`it never came to this: ${typeof what === "function" ? what() : what}`);
 }
 
 // Makes changes until one of them is heard of: nothing says from when on a subscriber listens.

@@ -1,6 +1,6 @@
 // How GraphiQL reaches the server: HTTP for queries and mutations, a WebSocket for each subscription.
 
-import { getOperationAST, parse } from "graphql";
+import { Kind, parse } from "graphql";
 import { createClient } from "graphql-ws";
 
 import { post } from "./http.js";
@@ -18,17 +18,23 @@ async function withAuthorization(headers) {
 
 export function createFetcher() {
   return async ({ query, variables, operationName }, { headers } = {}) => {
-    const request = { query, variables, operationName: operationName ?? undefined };
-    return isSubscription(request) ? subscribe(request, headers) : post(request, await withAuthorization(headers));
+    const operations = operationsOf(query);
+    // The editor's own tree lags behind the text: the name may be of an operation that was there before.
+    const name = operations.some(({ name }) => name?.value === operationName) ? operationName : undefined;
+    const request = { query, variables, operationName: name };
+    const asked = operations.length === 1 ? operations[0] : operations.find((it) => name && it.name?.value === name);
+    return asked?.operation === "subscription"
+      ? subscribe(request, headers)
+      : post(request, await withAuthorization(headers));
   };
 }
 
-/** From the text itself: the editor's own tree lags behind it. What does not parse is for the server to answer. */
-function isSubscription({ query, operationName }) {
+/** The operations of a text; none of one that does not parse: what is wrong with it is for the server to answer. */
+function operationsOf(query) {
   try {
-    return getOperationAST(parse(query), operationName)?.operation === "subscription";
+    return parse(query).definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
   } catch {
-    return false;
+    return [];
   }
 }
 
