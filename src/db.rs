@@ -5,6 +5,7 @@
 
 pub mod connect;
 pub mod pending;
+mod readers;
 mod session;
 pub mod together;
 pub mod tx;
@@ -14,10 +15,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sea_orm::{
     DatabaseConnection, DbBackend, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    sqlx,
 };
 
 use crate::error::Result;
 use crate::id::{UserId, WorkspaceId};
+use readers::Readers;
 use session::Session;
 use tx::Tx;
 
@@ -85,21 +88,28 @@ pub struct Pool {
     pub limit: u32,
 }
 
+impl Pool {
+    fn of<D: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<D>) -> Self {
+        Self { name, open: pool.size(), idle: pool.num_idle(), limit: pool.options().get_max_connections() }
+    }
+}
+
 #[derive(Clone)]
 pub struct Database {
     writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    /// SQLite's.
+    readers: Option<Readers>,
     engine: Engine,
     statements: Arc<Statements>,
 }
 
 impl Database {
-    fn new(writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
+    fn new(writer: DatabaseConnection, readers: Option<Readers>) -> Self {
         let engine = match writer.get_database_backend() {
             DbBackend::Sqlite => Engine::Sqlite,
             _ => Engine::Postgres,
         };
-        Self { writer, reader, engine, statements: Arc::default() }
+        Self { writer, readers, engine, statements: Arc::default() }
     }
 
     pub fn engine(&self) -> Engine {
@@ -117,9 +127,9 @@ impl Database {
 
     /// Reads of one request. Each statement sees what is committed when it begins.
     pub async fn begin_read(&self, scope: Scope) -> Result<Tx> {
-        let session = match self.engine {
-            Engine::Sqlite => Session::Reader(self.reader.clone()),
-            Engine::Postgres => self.begin(scope).await?,
+        let session = match &self.readers {
+            Some(readers) => Session::Reader(readers.begin()),
+            None => self.begin(scope).await?,
         };
         Ok(Tx::new(session, scope, self.statements.clone()))
     }
@@ -148,24 +158,28 @@ impl Database {
 
     /// How the connections are used at the moment.
     pub fn pools(&self) -> Vec<Pool> {
-        let pool = |name, open: u32, idle: usize, limit| Pool { name, open, idle, limit };
-        match self.engine {
-            Engine::Sqlite => [("reader", &self.reader), ("writer", &self.writer)]
-                .map(|(name, connection)| (name, connection.get_sqlite_connection_pool()))
-                .map(|(name, it)| pool(name, it.size(), it.num_idle(), it.options().get_max_connections()))
-                .into(),
-            Engine::Postgres => {
-                let it = self.writer.get_postgres_connection_pool();
-                vec![pool("shared", it.size(), it.num_idle(), it.options().get_max_connections())]
+        let pool = match self.engine {
+            Engine::Sqlite => Pool::of("writer", self.writer.get_sqlite_connection_pool()),
+            Engine::Postgres => Pool::of("shared", self.writer.get_postgres_connection_pool()),
+        };
+        let readers = self.readers.as_ref().map(|readers| {
+            let (used, idle) = readers.used_and_idle();
+            Pool {
+                name: "reader",
+                open: used + u32::try_from(idle).unwrap_or(u32::MAX),
+                idle,
+                limit: readers.limit(),
             }
-        }
+        });
+        readers.into_iter().chain([pool]).collect()
     }
 
     pub async fn close(&self) {
-        for connection in [&self.reader, &self.writer] {
-            if let Err(error) = connection.clone().close().await {
-                tracing::warn!(%error, "closing the database");
-            }
+        if let Some(readers) = &self.readers {
+            readers.close().await;
+        }
+        if let Err(error) = self.writer.clone().close().await {
+            tracing::warn!(%error, "closing the database");
         }
     }
 }

@@ -36,13 +36,13 @@ use crate::graphql::endpoint::{Caller, Endpoint};
 use crate::graphql::error::Code;
 use crate::id::UserId;
 use admit::Gate;
+use around::Identify;
 use client::Proxies;
 use health::Readiness;
 use places::{Holder, Place, Places};
 use reply::Media;
 
 /// What every handler works with.
-#[derive(Clone)]
 struct Server {
     app: Arc<App>,
     endpoint: Endpoint,
@@ -67,21 +67,21 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// All routes. Those of `more` go through everything that surrounds `/graphql`.
 pub fn routes(app: Arc<App>, more: Router) -> Routes {
-    let server = Server::new(app);
+    let server = Arc::new(Server::new(app));
     let config = &server.app.config;
     let state = || server.clone();
+    let identify = || Identify(state());
     let graphql = Router::new()
-        .route("/graphql", any(request::graphql))
         .route("/calendar/{name}", get(calendar::read))
         .with_state(state())
         .merge(more)
-        .layer(middleware::from_fn_with_state(state(), admit::admit))
-        .layer(middleware::from_fn_with_state(state(), admit::charge));
+        .layer(middleware::from_fn_with_state(state(), admit::layer))
+        // By itself: what it is asked comes through no boxes and copies.
+        .merge(Router::new().route("/graphql", any(request::graphql)).with_state(state()));
     let health = health::routes().with_state(state());
     let metrics = health::metrics_route().with_state(state());
     let pages = if config.graphiql { graphiql::routes() } else { Router::new() };
     let metrics_are_public = config.admin_listen.is_none() && config.profile == Profile::Development;
-    let identify = || middleware::from_fn_with_state(state(), around::identify);
     Routes {
         public: Router::new()
             .merge(graphql)
@@ -89,9 +89,8 @@ pub fn routes(app: Arc<App>, more: Router) -> Routes {
             .merge(health.clone())
             .merge(if metrics_are_public { metrics.clone() } else { Router::new() })
             .fallback(unknown)
-            .layer(around::compression())
-            .layer(around::cors(&config.allowed_origins))
-            .layer(identify()),
+            // One layer: each is boxed for each route.
+            .layer((identify(), around::cors(&config.allowed_origins), around::compression())),
         internal: health.merge(metrics).fallback(unknown).layer(identify()),
     }
 }
@@ -128,7 +127,7 @@ impl Server {
     /// they have as many as allowed.
     fn seat(&self, user: Option<UserId>, request: &RequestInfo) -> Result<Option<Place>, TooMany> {
         let config = &self.app.config;
-        let (holder, most) = match (user, request.address()) {
+        let (holder, most) = match (user, request.ip) {
             (Some(user), _) => (Holder::User(user), config.sockets_per_user),
             (None, Some(ip)) => (Holder::Address(block(ip)), config.max_connections_per_address),
             (None, None) => return Ok(None),

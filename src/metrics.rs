@@ -2,13 +2,15 @@
 //! a path would make a series each.
 
 use std::fmt::Write;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Response, Value};
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::app::App;
@@ -78,10 +80,45 @@ fn describe() {
     describe_counter!(LAGGED, "Subscriptions that were ended because their reader was too slow.");
 }
 
+/// The few histograms of one name: asking the recorder for one takes several times as long as counting.
+struct Series<K>(RwLock<Vec<(K, Histogram)>>);
+
+impl<K> Series<K> {
+    const fn new() -> Self {
+        Self(RwLock::new(Vec::new()))
+    }
+
+    /// Counts the value in the one that `is` meant, which is made when it is the first. Nothing before
+    /// [`install`].
+    fn record(&self, value: f64, is: impl Fn(&K) -> bool, make: impl FnOnce() -> (K, Histogram)) {
+        if RECORDER.get().is_none() {
+            return;
+        }
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, histogram)) = known.iter().find(|(key, _)| is(key)) {
+            return histogram.record(value);
+        }
+        drop(known);
+        let made = make();
+        made.1.record(value);
+        // Made by two at a time, it is the same one twice.
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(made);
+    }
+}
+
 /// A request was answered. `route` is the pattern that matched, never the path.
 pub fn request(route: &str, method: &'static str, status: u16, elapsed: Duration) {
-    histogram!(REQUESTS, "route" => route.to_owned(), "method" => method, "status" => status.to_string())
-        .record(elapsed);
+    static SERIES: Series<(String, &str, u16)> = Series::new();
+    SERIES.record(
+        elapsed.as_secs_f64(),
+        |(of_route, of_method, of_status)| of_route == route && (*of_method, *of_status) == (method, status),
+        || {
+            let status_text = status.to_string();
+            let histogram =
+                histogram!(REQUESTS, "route" => route.to_owned(), "method" => method, "status" => status_text);
+            ((route.to_owned(), method, status), histogram)
+        },
+    );
 }
 
 /// A connection was closed at once, because of the limit on `all` or on one `address`.
@@ -113,7 +150,12 @@ pub fn operation(kind: OperationType, response: &Response, elapsed: Duration) {
         (false, Value::Null) => "error",
         (false, _) => "partial",
     };
-    histogram!(OPERATIONS, "type" => kind, "outcome" => outcome).record(elapsed);
+    static SERIES: Series<(&str, &str)> = Series::new();
+    SERIES.record(
+        elapsed.as_secs_f64(),
+        |of| *of == (kind, outcome),
+        || ((kind, outcome), histogram!(OPERATIONS, "type" => kind, "outcome" => outcome)),
+    );
 }
 
 /// A client was told of an error with one of the documented codes.
@@ -123,7 +165,8 @@ pub fn error(code: &str) {
 
 /// An operation was accepted that costs this much.
 pub fn cost(points: u64) {
-    histogram!(COST).record(u32::try_from(points).unwrap_or(u32::MAX));
+    static SERIES: Series<()> = Series::new();
+    SERIES.record(u32::try_from(points).unwrap_or(u32::MAX).into(), |()| true, || ((), histogram!(COST)));
 }
 
 /// A document that was not cached was parsed and validated, or refused.

@@ -1,6 +1,7 @@
 //! Who is asking, and for which workspace.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::access::permission::Permission;
 use crate::db::Scope;
@@ -21,19 +22,13 @@ pub struct Actor {
     pub request: RequestInfo,
 }
 
-/// Where a request came from, for the journal.
+/// Where a request came from, for the journal. Whatever acts for the request has its own.
 #[derive(Clone, Debug, Default)]
 pub struct RequestInfo {
-    pub id: String,
-    pub ip: Option<String>,
-    pub user_agent: Option<String>,
-}
-
-impl RequestInfo {
+    pub id: Arc<str>,
     /// The client's address, when it is known.
-    pub fn address(&self) -> Option<IpAddr> {
-        self.ip.as_deref()?.parse().ok()
-    }
+    pub ip: Option<IpAddr>,
+    pub user_agent: Option<Arc<str>>,
 }
 
 impl Actor {
@@ -46,7 +41,7 @@ impl Actor {
             session: None,
             role: Role::Owner,
             patient: None,
-            request: RequestInfo { id: format!("task:{task}"), ..RequestInfo::default() },
+            request: RequestInfo { id: format!("task:{task}").into(), ..RequestInfo::default() },
         }
     }
 

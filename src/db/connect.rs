@@ -5,6 +5,7 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait, DbBackend, Statement};
 
+use super::readers::Readers;
 use super::{Database, Engine};
 use crate::error::Error;
 
@@ -76,7 +77,7 @@ async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, Conne
             .acquire_timeout(pool.acquire_timeout)
             .test_before_acquire(false)
             .max_connections(if read_only { pool.max_connections } else { 1 })
-            .min_connections(1)
+            .min_connections(if read_only { 0 } else { 1 })
             .map_sqlx_sqlite_opts(move |options| {
                 options
                     .create_if_missing(!read_only)
@@ -100,7 +101,8 @@ async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, Conne
     // The writer first: it creates the file and puts it into WAL mode.
     let writer = sea_orm::Database::connect(options(false)).await?;
     let reader = sea_orm::Database::connect(options(true)).await?;
-    Ok(Database::new(writer, reader))
+    let readers = Readers::new(reader, pool.max_connections, pool.acquire_timeout);
+    Ok(Database::new(writer, Some(readers)))
 }
 
 async fn connect_postgres(url: &str, pool: &PoolOptions) -> Result<Database, ConnectError> {
@@ -118,7 +120,7 @@ async fn connect_postgres(url: &str, pool: &PoolOptions) -> Result<Database, Con
                 .statement_cache_capacity(STATEMENTS)
         });
     let connection = sea_orm::Database::connect(options).await?;
-    Ok(Database::new(connection.clone(), connection))
+    Ok(Database::new(connection, None))
 }
 
 /// Refuses a PostgreSQL role that row-level security does not bind: a superuser, BYPASSRLS, or a table's owner.

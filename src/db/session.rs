@@ -2,25 +2,25 @@
 //!
 //! A round trip costs more than most statements. So PostgreSQL begins a transaction and hears its tenant in one
 //! (`BEGIN; SET LOCAL …`), for which the transaction is sqlx's own: SeaORM begins with a bare `BEGIN`. SQLite has
-//! no row-level security, and reads there are single statements on the read-only pool: each sees a snapshot of
+//! no row-level security, and reads there are single statements on a read-only connection: each sees a snapshot of
 //! its own, as a statement of PostgreSQL's READ COMMITTED does.
 
-use sea_orm::sqlx::{self, AssertSqlSafe, Executor, Postgres, Transaction};
+use sea_orm::sqlx::{self, AssertSqlSafe, Executor, Postgres, Sqlite, Transaction};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
-    RuntimeErr, Statement,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
 };
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
+use super::readers::Reading;
 use super::{Engine, Scope};
 
 pub(super) enum Session {
     Postgres(Mutex<Transaction<'static, Postgres>>),
     /// SQLite's one writing transaction.
     Writer(DatabaseTransaction),
-    /// SQLite's read-only connections.
-    Reader(DatabaseConnection),
+    /// SQLite's read-only connections; the one of this session from its first statement on.
+    Reader(Reading),
 }
 
 impl Session {
@@ -53,7 +53,10 @@ impl Session {
                 done.map(Into::into).map_err(in_execution)
             }
             Self::Writer(tx) => tx.execute_raw(statement).await,
-            Self::Reader(connection) => connection.execute_raw(statement).await,
+            Self::Reader(reading) => {
+                let done = reading.ask(async |it| read(statement).execute(it).await).await?;
+                done.map(Into::into).map_err(in_execution)
+            }
         }
     }
 
@@ -64,7 +67,11 @@ impl Session {
                 done.map(Into::into).map_err(in_execution)
             }
             Self::Writer(tx) => tx.execute_unprepared(sql).await,
-            Self::Reader(connection) => connection.execute_unprepared(sql).await,
+            Self::Reader(reading) => {
+                let sql = AssertSqlSafe(sql.to_owned());
+                let done = reading.ask(async |it| it.execute(sql).await).await?;
+                done.map(Into::into).map_err(in_execution)
+            }
         }
     }
 
@@ -75,7 +82,10 @@ impl Session {
                 row.map(|row| row.map(Into::into)).map_err(in_query)
             }
             Self::Writer(tx) => tx.query_one_raw(statement).await,
-            Self::Reader(connection) => connection.query_one_raw(statement).await,
+            Self::Reader(reading) => {
+                let row = reading.ask(async |it| read(statement).fetch_optional(it).await).await?;
+                row.map(|row| row.map(Into::into)).map_err(in_query)
+            }
         }
     }
 
@@ -86,7 +96,10 @@ impl Session {
                 rows.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(in_query)
             }
             Self::Writer(tx) => tx.query_all_raw(statement).await,
-            Self::Reader(connection) => connection.query_all_raw(statement).await,
+            Self::Reader(reading) => {
+                let rows = reading.ask(async |it| read(statement).fetch_all(it).await).await?;
+                rows.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(in_query)
+            }
         }
     }
 
@@ -100,7 +113,9 @@ impl Session {
 
     pub async fn rollback(self) -> Result<(), DbErr> {
         match self {
-            Self::Postgres(tx) => tx.into_inner().rollback().await.map_err(in_execution),
+            // Dropped, it is rolled back in the round trip with which the pool takes its connection back, while the
+            // answer goes out already.
+            Self::Postgres(_) => Ok(()),
             Self::Writer(tx) => tx.rollback().await,
             Self::Reader(_) => Ok(()),
         }
@@ -121,6 +136,11 @@ fn begin(scope: Scope) -> String {
         }
     }
     text
+}
+
+fn read(statement: Statement) -> sqlx::query::Query<'static, Sqlite, SqlxValues> {
+    let values = statement.values.unwrap_or_else(|| sea_orm::Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
 }
 
 fn prepared(statement: Statement) -> sqlx::query::Query<'static, Postgres, SqlxValues> {

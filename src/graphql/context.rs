@@ -139,7 +139,7 @@ impl Call {
         if self.secret_taken.swap(true, Ordering::AcqRel) {
             return Err(Error::invalid_argument("input", "Send each sign-in as an operation of its own."));
         }
-        self.app.throttle.attempt(self.request.address())
+        self.app.throttle.attempt(self.request.ip)
     }
 
     /// Whether whoever asks has the permission.

@@ -1,10 +1,12 @@
 //! Which requests are let in to `/graphql`, how long they may take, and what they are told of their limits.
 
-use std::net::IpAddr;
+use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -15,7 +17,7 @@ use super::Server;
 use super::refuse::{Form, refuse};
 use super::request::is_upgrade;
 use crate::access::actor::RequestInfo;
-use crate::access::throttle::{Charge, whole_seconds};
+use crate::access::throttle::{Charge, Standing, whole_seconds};
 use crate::error::Error;
 use crate::metrics;
 
@@ -24,7 +26,7 @@ const AT_A_TIME: usize = 256;
 /// How long a request waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 /// Bytes of a request's body.
-pub const MAX_BODY: usize = 256 * 1024;
+const MAX_BODY: usize = 256 * 1024;
 /// Bytes of all bodies that are held at a time: while they come, while their requests wait, until they are answered.
 const BODIES: usize = 64 << 20;
 /// How long a body may take to arrive.
@@ -94,31 +96,105 @@ impl Gate {
     }
 }
 
-/// Refuses what is too much or takes too long.
-pub async fn admit(
-    State(server): State<Server>,
-    axum::Extension(info): axum::Extension<RequestInfo>,
+/// [`pass`] for routes that know nothing of it.
+pub async fn layer(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+    pass(&server, request, |parts, body| next.run(Request::from_parts(parts, Body::from(body)))).await
+}
+
+/// Lets a request in to whoever answers it, with its whole body. Charges requests without a sign-in to their address,
+/// refuses what is too much or takes too long, and tells of all limits that the response was charged to.
+pub async fn pass<A>(
+    server: &Server,
     request: Request,
-    next: Next,
-) -> Response {
-    let headers = request.headers();
-    let form = Form::of(headers);
-    let refuse = |status, error| refuse(form, status, error, &info.id);
-    let refuse_body = |status, problem| refuse(status, Error::invalid_argument("body", problem));
-    if headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    answer: impl FnOnce(Parts, Vec<u8>) -> A + Send,
+) -> Response
+where
+    A: Future<Output = Response> + Send,
+{
+    let throttle = &server.app.throttle;
+    let visitor = Visitor::of(&request);
+    let mut charged = match visitor.info.ip {
+        Some(ip) if visitor.anonymous => throttle.charge_anonymous(ip),
+        _ => Charge::default(),
+    };
+    if charged.refused.is_some() {
+        let mut response = visitor.too_many(&charged);
+        tell(&charged, &mut response);
+        return response;
+    }
+    let mut response = take_turn(&server.gate, &visitor, request, answer).await;
+    if let Some(of_operation) = response.extensions_mut().remove::<Charge>() {
+        charged = of_operation;
+        if charged.refused.is_some() {
+            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        }
+    } else if let (Some(ip), false, true) =
+        (visitor.info.ip, visitor.anonymous, response.status().is_client_error())
     {
+        // What is refused before anybody looks at the token, and a token that is not accepted, are no sign-in.
+        charged = throttle.charge_anonymous(ip);
+        if charged.refused.is_some() {
+            response = visitor.too_many(&charged);
+        }
+    }
+    tell(&charged, &mut response);
+    response
+}
+
+/// What is known of a request before it is let in.
+struct Visitor {
+    info: RequestInfo,
+    form: Form,
+    /// It does not say who asks.
+    anonymous: bool,
+}
+
+impl Visitor {
+    fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        // A socket says later who it is; connections have limits of their own.
+        let is_socket = request.method() == Method::GET && is_upgrade(headers);
+        let says_who = headers.contains_key(header::AUTHORIZATION) && request.uri().path() == "/graphql";
+        Self {
+            info: request.extensions().get::<RequestInfo>().cloned().unwrap_or_default(),
+            form: Form::of(headers),
+            anonymous: !is_socket && !says_who,
+        }
+    }
+
+    fn refuse(&self, status: StatusCode, error: Error) -> Response {
+        refuse(self.form, status, error, &self.info.id)
+    }
+
+    fn too_many(&self, charge: &Charge) -> Response {
+        let error = charge.permit().err().unwrap_or(Error::Unavailable("limits"));
+        self.refuse(StatusCode::TOO_MANY_REQUESTS, error)
+    }
+}
+
+/// The answer, when the request has room, comes in time, and gets its turn.
+async fn take_turn<A>(
+    gate: &Gate,
+    visitor: &Visitor,
+    request: Request,
+    answer: impl FnOnce(Parts, Vec<u8>) -> A + Send,
+) -> Response
+where
+    A: Future<Output = Response> + Send,
+{
+    let refuse_body = |status, problem| visitor.refuse(status, Error::invalid_argument("body", problem));
+    let encoded = request.headers().get(header::CONTENT_ENCODING);
+    if encoded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         // A few bytes can unpack to any number.
         return refuse_body(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the request uncompressed.");
     }
     // All of it before a turn is taken: clients that send slowly would hold all turns.
     let (parts, body) = request.into_parts();
-    let (body, _share) = match server.gate.body(body, BODY).await {
+    let (body, _share) = match gate.body(body, BODY).await {
         Ok(body) => body,
         Err(Unread::Crowded) => {
             metrics::shed();
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
+            return visitor.refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
         }
         Err(Unread::TooLarge) => {
             return refuse_body(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB.");
@@ -128,13 +204,12 @@ pub async fn admit(
         }
         Err(Unread::Broken) => return refuse_body(StatusCode::BAD_REQUEST, "The request broke off."),
     };
-    let request = Request::from_parts(parts, Body::from(body));
-    let Some(_turn) = server.gate.turn().await else {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
+    let Some(_turn) = gate.turn().await else {
+        return visitor.refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
     };
-    match tokio::time::timeout(REQUEST, next.run(request)).await {
+    match tokio::time::timeout(REQUEST, answer(parts, body)).await {
         Ok(response) => response,
-        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("time")),
+        Err(_) => visitor.refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("time")),
     }
 }
 
@@ -149,67 +224,24 @@ enum Unread {
     Crowded,
 }
 
-/// Charges requests without a sign-in to their address, and tells of all limits that the response was charged to.
-pub async fn charge(
-    State(server): State<Server>,
-    axum::Extension(info): axum::Extension<RequestInfo>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let throttle = &server.app.throttle;
-    let ip: Option<IpAddr> = info.address();
-    let headers = request.headers();
-    let form = Form::of(headers);
-    let too_many = |charge: &Charge| {
-        let error = charge.permit().err().unwrap_or(Error::Unavailable("limits"));
-        refuse(form, StatusCode::TOO_MANY_REQUESTS, error, &info.id)
-    };
-    // A socket says later who it is; connections have limits of their own.
-    let is_socket = request.method() == Method::GET && is_upgrade(headers);
-    let says_who = headers.contains_key(header::AUTHORIZATION) && request.uri().path() == "/graphql";
-    let anonymous = !is_socket && !says_who;
-    let mut charged = match ip {
-        Some(ip) if anonymous => throttle.charge_anonymous(ip),
-        _ => Charge::default(),
-    };
-    if charged.refused.is_some() {
-        let mut response = too_many(&charged);
-        tell(&charged, &mut response);
-        return response;
-    }
-    let mut response = next.run(request).await;
-    if let Some(of_operation) = response.extensions().get::<Charge>() {
-        charged = of_operation.clone();
-        if charged.refused.is_some() {
-            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-        }
-    } else if let (Some(ip), false, true) = (ip, anonymous, response.status().is_client_error()) {
-        // What is refused before anybody looks at the token, and a token that is not accepted, are no sign-in.
-        charged = throttle.charge_anonymous(ip);
-        if charged.refused.is_some() {
-            response = too_many(&charged);
-        }
-    }
-    tell(&charged, &mut response);
-    response
-}
-
 /// `RateLimit-Policy` and `RateLimit` as in the IETF's draft of 2025, and how long to wait when refused.
 fn tell(charge: &Charge, response: &mut Response) {
     if charge.standings.is_empty() {
         return;
     }
-    let each = |text: &dyn Fn(&crate::access::throttle::Standing) -> String| {
-        let items: Vec<_> = charge.standings.iter().map(text).collect();
-        HeaderValue::from_str(&items.join(", ")).unwrap_or(HeaderValue::from_static(""))
-    };
-    let policy = each(&|standing| format!("\"{}\";q={};w=60", standing.policy, standing.per_minute));
-    let state = each(&|standing| {
-        format!("\"{}\";r={};t={}", standing.policy, standing.remaining, whole_seconds(standing.reset))
-    });
+    let (mut policies, mut state) = (String::with_capacity(64), String::with_capacity(64));
+    for (index, standing) in charge.standings.iter().enumerate() {
+        let Standing { policy, per_minute, remaining, reset } = standing;
+        let comma = if index == 0 { "" } else { ", " };
+        let _ = write!(policies, "{comma}\"{policy}\";q={per_minute};w=60");
+        let _ = write!(state, "{comma}\"{policy}\";r={remaining};t={}", whole_seconds(*reset));
+    }
     let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
-    headers.insert(HeaderName::from_static("ratelimit"), state);
+    for (name, text) in [("ratelimit-policy", policies), ("ratelimit", state)] {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
     if let Some(wait) = charge.refused {
         headers.insert(header::RETRY_AFTER, whole_seconds(wait).max(1).into());
     }

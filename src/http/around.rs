@@ -2,19 +2,24 @@
 //! all responses have, and the count of it.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::time::Instant;
+use tower::{Layer, Service, ServiceExt};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tracing::{Instrument, field};
+use tracing::Instrument;
+use uuid::Uuid;
 
 use super::Server;
 use super::client::{REQUEST_ID, Told};
@@ -35,13 +40,54 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 #[derive(Clone, Copy)]
 pub struct Compressible;
 
+/// [`identify`] as a layer.
+#[derive(Clone)]
+pub struct Identify(pub Arc<Server>);
+
+/// Routes behind [`identify`].
+#[derive(Clone)]
+pub struct Identified<S> {
+    server: Arc<Server>,
+    routes: S,
+}
+
+impl<S> Layer<S> for Identify {
+    type Service = Identified<S>;
+
+    fn layer(&self, routes: S) -> Identified<S> {
+        Identified { server: self.0.clone(), routes }
+    }
+}
+
+impl<S> Service<Request> for Identified<S>
+where
+    S: Service<Request, Error = Infallible, Response: IntoResponse, Future: Send> + Clone + Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Each request asks a copy of the routes.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { server, routes } = self.clone();
+        identify(server, routes, request).map(Ok).boxed()
+    }
+}
+
 /// Gives the request its id and the response the headers that all of them have, and answers for a handler that
 /// panics.
-pub async fn identify(State(server): State<Server>, mut request: Request, next: Next) -> Response {
+async fn identify<S>(server: Arc<Server>, routes: S, mut request: Request) -> Response
+where
+    S: Service<Request, Error = Infallible, Response: IntoResponse>,
+{
     let started = Instant::now();
     let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().map(|peer| peer.ip());
     let told = server.proxies.believe(peer, request.headers());
-    let (info, trace_id) = introduce(&server, request.headers(), told);
+    let (info, trace) = introduce(&server, request.headers(), told);
     let id = info.id.clone();
     request.extensions_mut().insert(info);
 
@@ -49,11 +95,11 @@ pub async fn identify(State(server): State<Server>, mut request: Request, next: 
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    let span = tracing::info_span!("request", id, trace = trace_id, route, method, status = field::Empty);
+    let span = tracing::info_span!("request", %id, %trace, route, method);
     let form = Form::of(request.headers());
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+    let answer = AssertUnwindSafe(routes.oneshot(request)).catch_unwind().instrument(span.clone());
     let mut response = match answer.await {
-        Ok(response) => response,
+        Ok(response) => response.into_response(),
         Err(panic) => span.in_scope(|| {
             report(&*panic);
             let error = Error::internal(std::io::Error::other("a handler panicked"));
@@ -63,23 +109,27 @@ pub async fn identify(State(server): State<Server>, mut request: Request, next: 
     finish(&server, response.headers_mut(), &id, version);
 
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
-    span.record("status", status);
     metrics::request(route, method, status, elapsed);
-    span.in_scope(|| tracing::debug!(milliseconds = elapsed.as_secs_f64() * 1_000.0, "answered"));
+    span.in_scope(|| tracing::debug!(status, milliseconds = elapsed.as_secs_f64() * 1_000.0, "answered"));
     response
 }
 
 /// Who asks, and the id of the trace. A request that belongs to no trace begins one, with its own id.
-fn introduce(server: &Server, headers: &HeaderMap, told: Told) -> (RequestInfo, String) {
+fn introduce(server: &Server, headers: &HeaderMap, told: Told) -> (RequestInfo, Arc<str>) {
     let own = server.app.clock.new_uuid();
-    let trace_id = told.trace_id.clone().unwrap_or_else(|| own.simple().to_string());
+    let mut text = Uuid::encode_buffer();
+    let trace = told.trace_id.clone().unwrap_or_else(|| own.simple().encode_lower(&mut text).into());
     let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let info = RequestInfo {
-        id: told.request_id.or(told.trace_id).unwrap_or_else(|| own.to_string()),
-        ip: told.ip.map(|ip| ip.to_string()),
-        user_agent: user_agent.map(|agent| agent.chars().take(MAX_USER_AGENT).collect()),
+        id: told
+            .request_id
+            .or(told.trace_id)
+            .unwrap_or_else(|| own.hyphenated().encode_lower(&mut text).into()),
+        ip: told.ip,
+        // Visible ASCII, so every byte begins a character.
+        user_agent: user_agent.map(|agent| agent[..agent.len().min(MAX_USER_AGENT)].into()),
     };
-    (info, trace_id)
+    (info, trace)
 }
 
 /// Counts a panic and logs it, without its text: that may hold anything.
@@ -90,6 +140,7 @@ pub fn report(panic: &(dyn Any + Send)) {
 }
 
 fn finish(server: &Server, headers: &mut HeaderMap, id: &str, version: Version) {
+    headers.reserve(16);
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }

@@ -1,5 +1,7 @@
 //! `/calendar/TOKEN.ics`: a practitioner's appointments for a calendar program.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,7 +13,11 @@ use crate::reminder::{feed, ics};
 const CALENDAR: HeaderValue = HeaderValue::from_static("text/calendar; charset=utf-8");
 
 /// The feed, or the same answer for every address that is none: mistyped, revoked, of a practice that is closed.
-pub async fn read(State(server): State<Server>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+pub async fn read(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let file = match name.strip_suffix(".ics") {
         Some(token) => feed::read(&server.app, token).await,
         None => Err(Error::NotFound),

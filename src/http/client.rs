@@ -3,6 +3,7 @@
 //! Everybody can write headers. Those that proxies add are believed only of the proxies that the operator named.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, header};
 
@@ -26,8 +27,8 @@ pub struct Proxies {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     pub ip: Option<IpAddr>,
-    pub request_id: Option<String>,
-    pub trace_id: Option<String>,
+    pub request_id: Option<Arc<str>>,
+    pub trace_id: Option<Arc<str>>,
 }
 
 impl Proxies {

@@ -30,12 +30,12 @@ const HOLDS: Duration = Duration::from_millis(500);
 pub struct Readiness(Arc<Mutex<Option<(Instant, bool)>>>);
 
 /// The routes of health.
-pub fn routes() -> Router<Server> {
+pub fn routes() -> Router<Arc<Server>> {
     Router::new().route("/livez", get(live)).route("/startupz", get(live)).route("/readyz", get(ready))
 }
 
 /// The route of the metrics.
-pub fn metrics_route() -> Router<Server> {
+pub fn metrics_route() -> Router<Arc<Server>> {
     Router::new().route("/metrics", get(metrics))
 }
 
@@ -45,14 +45,14 @@ async fn live() -> &'static str {
 }
 
 /// The database answers, has the tables of this version, and the process is not about to stop.
-async fn ready(State(server): State<Server>) -> (StatusCode, &'static str) {
+async fn ready(State(server): State<Arc<Server>>) -> (StatusCode, &'static str) {
     match server.app.shutdown.is_serving() && server.readiness.of(&server.app.db).await {
         true => (StatusCode::OK, "ok\n"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
     }
 }
 
-async fn metrics(State(server): State<Server>) -> ([(HeaderName, &'static str); 1], String) {
+async fn metrics(State(server): State<Arc<Server>>) -> ([(HeaderName, &'static str); 1], String) {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&server.app))
 }
 

@@ -1,7 +1,7 @@
 //! `/graphql`: what is asked, and by which transport it is answered.
 
-use axum::Extension;
-use axum::body::{Body, to_bytes};
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Query, Request, State, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -9,9 +9,8 @@ use axum::response::Response;
 
 use async_graphql::parser::types::OperationType;
 
-use super::admit::MAX_BODY;
 use super::reply::{self, Media};
-use super::{Compressible, Server, origin, sse, websocket};
+use super::{Compressible, Server, admit, origin, sse, websocket};
 use crate::access::actor::RequestInfo;
 use crate::graphql::error::Code;
 use crate::graphql::request::{Malformed, Request as Asked};
@@ -35,12 +34,12 @@ impl From<Malformed> for Refusal {
 }
 
 /// `/graphql`: POST, GET for queries, and the upgrade to a WebSocket.
-pub async fn graphql(
-    State(server): State<Server>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    let (mut parts, body) = request.into_parts();
+pub async fn graphql(State(server): State<Arc<Server>>, request: Request) -> Response {
+    admit::pass(&server, request, |parts, body| respond(server.clone(), parts, body)).await
+}
+
+async fn respond(server: Arc<Server>, mut parts: Parts, body: Vec<u8>) -> Response {
+    let info = parts.extensions.get::<RequestInfo>().cloned().unwrap_or_default();
     if parts.method == Method::GET && is_upgrade(&parts.headers) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => websocket::open(server, info, &parts.headers, upgrade),
@@ -51,7 +50,7 @@ pub async fn graphql(
         };
     }
     let media = Media::of(&parts.headers);
-    let asked = decode(&server, &parts, body).await;
+    let asked = decode(&server, &parts, &body);
     let outcome = match (media, asked) {
         (Some(media), Ok(asked)) => run(&server, &info, &parts, media, asked).await,
         (_, Err(refusal)) => Err(refusal),
@@ -121,17 +120,14 @@ async fn run(
     Ok(response)
 }
 
-async fn decode(server: &Server, parts: &Parts, body: Body) -> Result<Asked, Refusal> {
+fn decode(server: &Server, parts: &Parts, body: &[u8]) -> Result<Asked, Refusal> {
     match parts.method {
         Method::POST => {
             if !is_json(&parts.headers) {
                 let message = "Send the request as application/json.";
                 return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
             }
-            let bytes = to_bytes(body, MAX_BODY)
-                .await
-                .map_err(|_| refusal(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB."))?;
-            Ok(Asked::from_json(&bytes)?)
+            Ok(Asked::from_json(body)?)
         }
         Method::GET => {
             if !origin::may_read(&server.app.config, &parts.headers) {

@@ -8,6 +8,7 @@
 mod message;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use apollo_compiler::response::JsonValue;
@@ -66,7 +67,12 @@ fn close<T>(code: u16, reason: impl Into<String>) -> Result<T, Close> {
 }
 
 /// Accepts the upgrade of a client that speaks the protocol.
-pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub fn open(
+    server: Arc<Server>,
+    info: RequestInfo,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !origin::may_connect(&server.app.config, headers) {
         let message = "Pages of this origin may not connect.";
         return reply::refusal(Media::Json, StatusCode::FORBIDDEN, Code::Forbidden, message, &info.id);
@@ -95,7 +101,7 @@ pub fn open(server: Server, info: RequestInfo, headers: &HeaderMap, upgrade: Web
         .on_upgrade(move |socket| serve(server, info, place, socket).instrument(span))
 }
 
-async fn serve(server: Server, info: RequestInfo, place: Option<Place>, mut socket: WebSocket) {
+async fn serve(server: Arc<Server>, info: RequestInfo, place: Option<Place>, mut socket: WebSocket) {
     // The process waits until the client was told.
     let _drain = server.app.shutdown.subscribe();
     let mut conversation = Conversation::new(server, info, place);
@@ -155,7 +161,7 @@ struct Entry {
 }
 
 struct Conversation {
-    server: Server,
+    server: Arc<Server>,
     info: RequestInfo,
     /// Who is on the other end; nobody knows before `connection_init`.
     guest: Option<Guest>,
@@ -174,7 +180,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn new(server: Server, info: RequestInfo, place: Option<Place>) -> Self {
+    fn new(server: Arc<Server>, info: RequestInfo, place: Option<Place>) -> Self {
         let now = Instant::now();
         Self {
             server,
@@ -328,8 +334,8 @@ impl Conversation {
 
     /// What is asked for, if it is paid: by the address before anybody looks at it, or by the user after that.
     fn prepare(&self, request: &Request, identity: Option<&Identity>) -> Result<Prepared, Refusal> {
-        let Server { app, endpoint, .. } = &self.server;
-        if let (None, Some(address)) = (identity, self.info.address()) {
+        let Server { app, endpoint, .. } = &*self.server;
+        if let (None, Some(address)) = (identity, self.info.ip) {
             app.throttle.charge_anonymous(address).permit().map_err(Refusal::because)?;
         }
         endpoint.charge(endpoint.prepare(request), identity).0
@@ -408,13 +414,13 @@ impl Conversation {
 }
 
 /// Runs an operation for whoever is signed in at this moment: a socket outlives a sign-in.
-fn run(server: Server, mut caller: Caller, prepared: Prepared) -> BoxStream<'static, Event> {
+fn run(server: Arc<Server>, mut caller: Caller, prepared: Prepared) -> BoxStream<'static, Event> {
     let one = |response: async_graphql::Response| {
         let delivered = Event::Delivered(Box::new(Delivery { response, cursor: None }));
         futures::stream::once(async move { delivered }).boxed()
     };
     let begin = async move {
-        let Server { app, endpoint, gate, .. } = &server;
+        let Server { app, endpoint, gate, .. } = &*server;
         let refuse =
             |error: Error, request: &RequestInfo| one(endpoint.refuse(Refusal::because(error), request));
         if let Some(identity) = caller.identity.take() {

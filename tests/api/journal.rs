@@ -127,7 +127,7 @@ on_both_engines! {
         let owner = app.workspace("north").await;
         let mut by = (*owner.actor.clone().unwrap()).clone();
         by.request.user_agent = Some("quotes \" ' \\ and \u{1F9EC} $1 \t".into());
-        by.request.ip = Some("2001:db8::1".into());
+        by.request.ip = Some("2001:db8::1".parse().unwrap());
         let mut event = Event::by(&by, AuditKind::Export, "chart.exported").because("REQUESTED").on(owner.membership());
         event.changes = Some(Sealed(vec![0, 255, 7]));
         let before = app.app.feeds.head(owner.workspace()).await.unwrap();

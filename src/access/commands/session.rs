@@ -92,7 +92,7 @@ pub async fn begin(
             user_id: Set(user),
             membership_id: Set(seat.map(|seat| seat.membership.id)),
             workspace_id: Set(seat.map(|seat| seat.workspace.id)),
-            ip: Set(request.ip.clone()),
+            ip: Set(request.ip.map(|ip| ip.to_string())),
             user_agent: Set(request
                 .user_agent
                 .as_deref()
