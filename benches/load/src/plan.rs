@@ -74,7 +74,7 @@ impl Plan {
             location: location(workspace, doctor % LOCATIONS),
             room: room(workspace, doctor),
             starts_at: first_day() + TimeDelta::minutes(8 * 60 + minutes),
-            happened: number % 11 != 0,
+            happened: !number.is_multiple_of(11),
         }
     }
 
