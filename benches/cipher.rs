@@ -13,7 +13,8 @@ fn fields(criterion: &mut Criterion) {
     let clock = Clock::system();
     let cipher = Cipher::new(&Key::random(), 1);
     let place = Place::of(WorkspaceId::new(&clock), PatientId::new(&clock), "first_name");
-    for (name, text) in [("name", "Wilhelmina".to_owned()), ("note of 4 kB", "a line of a note ".repeat(240))] {
+    for (name, text) in [("name", "Wilhelmina".to_owned()), ("note of 4 kB", "a line of a note ".repeat(240))]
+    {
         let sealed = cipher.seal_text(&place, &text);
         criterion.bench_function(&format!("cipher/seal a {name}"), |bench| {
             bench.iter(|| black_box(cipher.seal_text(&place, &text)));
