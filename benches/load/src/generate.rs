@@ -68,6 +68,10 @@ async fn empty(site: &Site) -> Outcome<Arc<App>> {
         );
         db.writer().execute_unprepared(&role).await?;
     }
+    if site.engine == Engine::Sqlite {
+        // The writer is one connection, so this holds until the end. An interrupted run starts anew anyway.
+        db.writer().execute_unprepared("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF").await?;
+    }
     names_table(db.writer()).await?;
     let secrets = Secrets {
         root: RootKeys::create(&config.root_keys_file)?,

@@ -72,12 +72,18 @@ async fn measure(place: &Path, source: &Path, copied: &Copies) -> Outcome<()> {
         praxis(&["import", "fhir", &source.display().to_string(), "--workspace", "imported"])?.spawn()?;
     let pid = import.id().ok_or("the import ended at once")?;
     let mut peak = 0;
-    while import.try_wait()?.is_none() {
+    let ended = loop {
+        if let Some(status) = import.try_wait()? {
+            break status;
+        }
         // The last look before the end may find nothing any more.
         peak = process::memory(pid, "VmHWM").unwrap_or(peak);
         tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    };
     let seconds = began.elapsed().as_secs_f64();
+    if !ended.success() {
+        return Err(format!("the import ended with {ended}: something could not be stored").into());
+    }
     say(&format!(
         "\n{} bundles: {} resources read, {} of them stored, in {seconds:.2} s; {:.0} stored/s; at most {:.0} MB\n\n{HEADING}",
         copied.bundles,

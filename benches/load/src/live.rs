@@ -48,7 +48,8 @@ pub struct Options {
 #[derive(Default)]
 struct Arrivals {
     times: Mutex<Vec<Instant>>,
-    lost: Mutex<Option<String>>,
+    /// What subscribers were told instead.
+    lost: Mutex<Vec<String>>,
     more: Notify,
 }
 
@@ -85,6 +86,7 @@ async fn measure(options: &Options, site: &Site, subscribers: usize) -> Outcome<
         sockets.into_iter().map(|socket| tokio::spawn(read(socket, arrivals.clone()))).collect();
     // Until all subscriptions run.
     tokio::time::sleep(Duration::from_secs(2)).await;
+    arrivals.refuse_losses("before anything was booked")?;
     let idle = process::memory(server.pid, "VmRSS")?;
 
     let mut requests =
@@ -164,7 +166,7 @@ async fn read(mut socket: WebSocketStream<TcpStream>, arrivals: Arc<Arrivals>) {
             }
             Ok(Message::Ping(_) | Message::Pong(_)) => {}
             other => {
-                *arrivals.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{other:?}"));
+                arrivals.lost.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{other:?}"));
                 arrivals.more.notify_one();
                 break;
             }
@@ -173,13 +175,20 @@ async fn read(mut socket: WebSocketStream<TcpStream>, arrivals: Arc<Arrivals>) {
 }
 
 impl Arrivals {
+    /// Fails when a subscriber was told anything but an event.
+    fn refuse_losses(&self, when: &str) -> Outcome<()> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        match lost.first() {
+            None => Ok(()),
+            Some(first) => Err(format!("{when}, {} subscribers were told: {first}", lost.len()).into()),
+        }
+    }
+
     async fn wait_for(&self, count: usize) -> Outcome<()> {
         let all = async {
             loop {
                 let arrived = self.times.lock().unwrap_or_else(PoisonError::into_inner).len();
-                if let Some(why) = self.lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                    return Err(format!("a subscriber was told: {why}").into());
-                }
+                self.refuse_losses("after a booking")?;
                 if arrived >= count {
                     return Ok(());
                 }

@@ -155,7 +155,7 @@ async fn rounds(
             let shape = Shape { connections, time, seed };
             let mut pair = [Sample::default(), Sample::default()];
             // Each is first in turn.
-            let order = if seed % 2 == 0 { [0, 1] } else { [1, 0] };
+            let order = if seed.is_multiple_of(2) { [0, 1] } else { [1, 0] };
             for at in order {
                 if let (Some(target), Some(sample)) = (systems.get(at), pair.get_mut(at)) {
                     *sample = drive(target, query, site.plan, session, shape).await?;

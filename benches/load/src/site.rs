@@ -143,8 +143,13 @@ impl Site {
 
     /// The configuration with which the generator fills the site.
     pub fn config(&self) -> Outcome<Config> {
+        // The plan keeps its own references: checking each of them takes longer than storing the rows.
+        let options = match self.engine {
+            Engine::Postgres => "?options[session_replication_role]=replica&options[synchronous_commit]=off",
+            Engine::Sqlite => "",
+        };
         let variables =
-            [("DATA_DIR", self.folder.display().to_string()), ("DATABASE_URL", self.owner_url()?)];
+            [("DATA_DIR", self.folder.display().to_string()), ("DATABASE_URL", self.owner_url()? + options)];
         let variables = variables.map(|(name, value)| (format!("PRAXIS_{name}"), value));
         Ok(Config::from_sources(None, variables.into_iter())?)
     }
