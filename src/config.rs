@@ -31,7 +31,8 @@ pub struct Config {
     pub database_url: String,
     /// The owner's connection, for `praxis migrate` on PostgreSQL. The serving role cannot change tables.
     pub migration_database_url: Option<String>,
-    pub database_connections: u32,
+    /// Of the pool; by default as the engine likes it.
+    pub database_connections: Option<u32>,
     pub listen: SocketAddr,
     /// The public address of the server, as `iss` of its tokens and in its links.
     pub public_url: String,
@@ -211,7 +212,7 @@ impl Config {
                 .database_url
                 .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("praxis.db").display())),
             migration_database_url: settings.migration_database_url,
-            database_connections: settings.database_connections.unwrap_or(10),
+            database_connections: settings.database_connections,
             public_url: settings.public_url.unwrap_or_else(|| own_url(listen)),
             root_keys_file: settings.root_keys_file.unwrap_or_else(|| data_dir.join("root-keys")),
             token_keys_file: settings.token_keys_file.unwrap_or_else(|| data_dir.join("token-keys")),

@@ -96,8 +96,13 @@ fn build(config: &Config, guarded: bool) -> Schema {
 
 /// The schema as text: the content of `schema.graphql`.
 pub fn sdl(config: &Config) -> String {
+    text(&schema(config))
+}
+
+/// This schema as text.
+fn text(schema: &Schema) -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
-    let mut sdl = schema(config).sdl_with_options(options).trim_end().to_owned();
+    let mut sdl = schema.sdl_with_options(options).trim_end().to_owned();
     sdl.push('\n');
     sdl
 }

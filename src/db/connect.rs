@@ -14,11 +14,16 @@ const STATEMENTS: usize = 500;
 /// Rows that SQLite's thread reads ahead: a page, so that it need not wait for whoever takes them.
 const ROWS: usize = 128;
 
+/// What a connection keeps of SQLite's file, in KiB, as SQLite wants to be told. The file is not mapped into memory: a
+/// connection that reads after another has written would unmap and fault in all that it uses.
+const CACHE: &str = "-8192";
+
 /// Pool sizes and timeouts.
 #[derive(Clone, Debug)]
 pub struct PoolOptions {
-    /// Connections of the PostgreSQL pool, or of SQLite's read-only pool.
-    pub max_connections: u32,
+    /// Connections of the PostgreSQL pool, ten by default, or of SQLite's readers: by default twice as many as there
+    /// are processors, since each has a thread of its own.
+    pub max_connections: Option<u32>,
     pub acquire_timeout: Duration,
     pub statement_timeout: Duration,
 }
@@ -26,7 +31,7 @@ pub struct PoolOptions {
 impl Default for PoolOptions {
     fn default() -> Self {
         Self {
-            max_connections: 10,
+            max_connections: None,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),
         }
@@ -70,13 +75,16 @@ pub fn engine_of(url: &str) -> Result<Engine, ConnectError> {
 }
 
 async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, ConnectError> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let readers =
+        pool.max_connections.unwrap_or(u32::try_from(2 * processors).unwrap_or(u32::MAX).clamp(4, 32));
     let options = |read_only: bool| {
         let mut options = ConnectOptions::new(url);
         options
             .sqlx_logging(false)
             .acquire_timeout(pool.acquire_timeout)
             .test_before_acquire(false)
-            .max_connections(if read_only { pool.max_connections } else { 1 })
+            .max_connections(if read_only { readers } else { 1 })
             .min_connections(if read_only { 0 } else { 1 })
             .map_sqlx_sqlite_opts(move |options| {
                 options
@@ -89,8 +97,12 @@ async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, Conne
                     // INSERT OR REPLACE fires the journal's delete trigger only with this.
                     .pragma("recursive_triggers", "ON")
                     .pragma("trusted_schema", "OFF")
+                    // A checkpoint waits for the disk twice: every 16 MB, not every four.
+                    .pragma("wal_autocheckpoint", "4000")
                     .pragma("journal_size_limit", "67108864")
-                    .pragma("mmap_size", "268435456")
+                    .pragma("cache_size", CACHE)
+                    // What a statement would undo, too.
+                    .pragma("temp_store", "MEMORY")
                     .row_buffer_size(ROWS)
                     .statement_cache_capacity(STATEMENTS)
             })
@@ -101,7 +113,7 @@ async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, Conne
     // The writer first: it creates the file and puts it into WAL mode.
     let writer = sea_orm::Database::connect(options(false)).await?;
     let reader = sea_orm::Database::connect(options(true)).await?;
-    let readers = Readers::new(reader, pool.max_connections, pool.acquire_timeout);
+    let readers = Readers::new(reader, readers, pool.acquire_timeout);
     Ok(Database::new(writer, Some(readers)))
 }
 
@@ -113,7 +125,7 @@ async fn connect_postgres(url: &str, pool: &PoolOptions) -> Result<Database, Con
         .acquire_timeout(pool.acquire_timeout)
         .statement_timeout(pool.statement_timeout)
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
-        .max_connections(pool.max_connections)
+        .max_connections(pool.max_connections.unwrap_or(10))
         .map_sqlx_postgres_opts(|options| {
             options
                 .options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")])

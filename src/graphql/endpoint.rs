@@ -57,8 +57,9 @@ pub struct Endpoint {
 impl Endpoint {
     pub fn new(app: Arc<App>) -> Self {
         let config = &app.config;
-        let documents = Documents::new(&super::sdl(config), config.introspection, config.documents.clone());
-        Self { schema: super::schema(config), unguarded: super::unguarded_schema(config), documents, app }
+        let schema = super::schema(config);
+        let documents = Documents::new(&super::text(&schema), config.introspection, config.documents.clone());
+        Self { schema, unguarded: super::unguarded_schema(config), documents, app }
     }
 
     /// Finds out what the request asks for. Nothing runs yet.

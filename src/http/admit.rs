@@ -207,7 +207,8 @@ where
     let Some(_turn) = gate.turn().await else {
         return visitor.refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
     };
-    match tokio::time::timeout(REQUEST, answer(parts, body)).await {
+    // Boxed: it is large, and everything around it would hold and move it.
+    match tokio::time::timeout(REQUEST, Box::pin(answer(parts, body))).await {
         Ok(response) => response,
         Err(_) => visitor.refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("time")),
     }
