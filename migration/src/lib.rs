@@ -27,6 +27,7 @@ mod m20261121_000111_holds_and_series;
 mod m20261121_000120_reminder_rules;
 mod m20261121_000130_offer_messages;
 mod m20261121_000140_group_commit;
+mod m20261121_000150_covering_indexes;
 pub mod table;
 pub mod walls;
 
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000120_reminder_rules::Migration),
             Box::new(m20261121_000130_offer_messages::Migration),
             Box::new(m20261121_000140_group_commit::Migration),
+            Box::new(m20261121_000150_covering_indexes::Migration),
         ]
     }
 }

@@ -6,6 +6,9 @@ use sea_orm::entity::prelude::*;
 
 use crate::id::{AppointmentHoldId, AppointmentId, GroupSessionId, OccupancyId, WorkspaceId};
 
+/// The longest that something is taken: the longest appointment that was ever imported, with its buffers.
+pub const LONGEST: chrono::TimeDelta = chrono::TimeDelta::days(32);
+
 /// What cannot be in two appointments at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]

@@ -93,7 +93,7 @@ pub fn list(actor: &Actor, filter: &AppointmentFilter) -> Select<Entity> {
     ];
     if let Some(from) = filter.from {
         // No appointment is longer than this, so the index on the start bounds the search at both ends.
-        let earliest = from.checked_sub_signed(chrono::Duration::days(32)).unwrap_or(from);
+        let earliest = from.checked_sub_signed(occupancy::LONGEST).unwrap_or(from);
         query = query.filter(Column::StartsAt.gt(earliest));
     }
     for condition in equal.into_iter().flatten() {
@@ -342,6 +342,8 @@ fn within(actor: &Actor, spans: &[Span]) -> Select<occupancy::Entity> {
         .find::<occupancy::Entity>()
         .filter(occupancy::Column::StartsAt.lt(to))
         .filter(occupancy::Column::EndsAt.gt(from))
+        // Bounds the search in the index, which is by end.
+        .filter(occupancy::Column::EndsAt.lt(to.checked_add_signed(occupancy::LONGEST).unwrap_or(to)))
 }
 
 /// Occupancies of appointments, and of holds that have not expired.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, Select};
@@ -24,8 +24,6 @@ use crate::schedule::entity as schedule;
 use crate::schedule::exception::{self, ExceptionKind};
 use crate::service::entity::Model as Service;
 
-/// The longest that something is taken: the longest appointment that was ever imported, with its buffers.
-const LONGEST: Duration = Duration::days(32);
 
 /// Whoever asks: the whole practice is looked at.
 pub fn eyes(actor: &Actor) -> Actor {
@@ -162,7 +160,7 @@ pub async fn busy(
     except: Option<AppointmentId>,
 ) -> Result<HashMap<Uuid, Vec<Span>>> {
     let (from, to) = (instant(span.start), instant(span.end));
-    let last = to.checked_add_signed(LONGEST).unwrap_or(to);
+    let last = to.checked_add_signed(occupancy::LONGEST).unwrap_or(to);
     let mut query = actor
         .find::<occupancy::Entity>()
         .select_only()
