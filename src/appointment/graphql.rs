@@ -2,8 +2,6 @@
 
 pub mod roots;
 
-use std::borrow::Cow;
-
 use async_graphql::{Context, Object, SimpleObject, Union};
 use sea_orm::prelude::DateTimeUtc;
 
@@ -20,7 +18,7 @@ use crate::graphql::context::{ContextExt, Field};
 use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
-use crate::graphql::join::{joined, maybe_joined};
+use crate::graphql::join::Related;
 use crate::id::{AppointmentEventId, AppointmentId};
 use crate::reminder::queries::RemindersOf;
 use crate::{equipment, location, member, patient, reminder, room, service};
@@ -35,46 +33,28 @@ impl ModelEx {
 
     /// Who comes.
     #[graphql(directive = requires::apply(Permission::ReadPatients))]
-    async fn patient(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, patient::entity::ModelEx>>> {
-        match joined(&self.patient) {
-            Some(patient) => Ok(Some(Cow::Borrowed(patient))),
-            None => Ok(ctx.call().load(self.patient_id).await?.map(Cow::Owned)),
-        }
+    async fn patient(&self, ctx: &Context<'_>) -> Result<Option<Related<'_, patient::entity::ModelEx>>> {
+        Related::one(&self.patient, ctx, self.patient_id).await
     }
 
     /// Who sees the patient.
-    async fn practitioner(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, member::entity::ModelEx>>> {
-        match joined(&self.practitioner) {
-            Some(member) => Ok(Some(Cow::Borrowed(member))),
-            None => Ok(ctx.call().load(self.practitioner_id).await?.map(Cow::Owned)),
-        }
+    async fn practitioner(&self, ctx: &Context<'_>) -> Result<Option<Related<'_, member::entity::ModelEx>>> {
+        Related::one(&self.practitioner, ctx, self.practitioner_id).await
     }
 
     /// What is done. Null when no service was named.
-    async fn service(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, service::entity::ModelEx>>> {
-        match (maybe_joined(&self.service), self.service_id) {
-            (Some(service), _) => Ok(service.map(Cow::Borrowed)),
-            (None, Some(id)) => Ok(ctx.call().load(id).await?.map(Cow::Owned)),
-            (None, None) => Ok(None),
-        }
+    async fn service(&self, ctx: &Context<'_>) -> Result<Option<Related<'_, service::entity::ModelEx>>> {
+        Related::maybe(&self.service, ctx, self.service_id).await
     }
 
     /// Where it takes place. Null when that is open.
-    async fn location(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, location::entity::ModelEx>>> {
-        match (maybe_joined(&self.location), self.location_id) {
-            (Some(location), _) => Ok(location.map(Cow::Borrowed)),
-            (None, Some(id)) => Ok(ctx.call().load(id).await?.map(Cow::Owned)),
-            (None, None) => Ok(None),
-        }
+    async fn location(&self, ctx: &Context<'_>) -> Result<Option<Related<'_, location::entity::ModelEx>>> {
+        Related::maybe(&self.location, ctx, self.location_id).await
     }
 
     /// The room it takes up. Null when it takes up none.
-    async fn room(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, room::entity::ModelEx>>> {
-        match (maybe_joined(&self.room), self.room_id) {
-            (Some(room), _) => Ok(room.map(Cow::Borrowed)),
-            (None, Some(id)) => Ok(ctx.call().load(id).await?.map(Cow::Owned)),
-            (None, None) => Ok(None),
-        }
+    async fn room(&self, ctx: &Context<'_>) -> Result<Option<Related<'_, room::entity::ModelEx>>> {
+        Related::maybe(&self.room, ctx, self.room_id).await
     }
 
     /// The equipment that it takes up, by name: what its service needed when it was booked. Empty once it is

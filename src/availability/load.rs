@@ -24,7 +24,6 @@ use crate::schedule::entity as schedule;
 use crate::schedule::exception::{self, ExceptionKind};
 use crate::service::entity::Model as Service;
 
-
 /// Whoever asks: the whole practice is looked at.
 pub fn eyes(actor: &Actor) -> Actor {
     Actor::system(actor.workspace, "availability")

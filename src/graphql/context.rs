@@ -189,7 +189,8 @@ impl Call {
         let workspace = self.actor()?.workspace;
         let cipher = match self.app.keys.cached(workspace, key)? {
             Some(cipher) => cipher,
-            None => self.load(key).await?.ok_or(Error::NotFound)?,
+            // Boxed: it is rare, and would make the future of every field of the object larger.
+            None => Box::pin(self.load(key)).await?.ok_or(Error::NotFound)?,
         };
         self.note_seen(patient, field.table, field.column);
         cipher.open_text(field.table, field.column, field.row, sealed)

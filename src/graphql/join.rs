@@ -3,11 +3,18 @@
 //! A relation that was not joined (a payload of a mutation, `node(id:)`) is read by the loader instead, so
 //! resolvers work either way.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 use sea_orm::prelude::BelongsTo;
 use sea_orm::{DbErr, EntityTrait, QueryResult, RelationDef, Select};
 
+use super::batch::BatchKey;
+use super::context::ContextExt;
+use super::error::Result as FieldResult;
 use super::project::{self, Asked, Columns, Shape};
 
 type Attach<E> = Box<
@@ -118,18 +125,73 @@ impl<E: EntityTrait> Join<E> {
     }
 }
 
-/// A joined relation, if it was joined.
-pub fn joined<T: EntityTrait>(slot: &BelongsTo<T>) -> Option<&T::ModelEx> {
-    match slot {
-        BelongsTo::Loaded(model) => Some(model),
-        BelongsTo::Unloaded => None,
+/// A related object: joined to the row that has it, or loaded by itself.
+///
+/// Small, whatever it stands for: the future of an object's field has room for the largest of all its fields.
+pub enum Related<'a, T> {
+    Joined(&'a T),
+    Loaded(Box<T>),
+}
+
+impl<'a, T: Send + Sync + 'static> Related<'a, T> {
+    /// The object of a relation that every row has.
+    pub async fn one<E, K>(slot: &'a BelongsTo<E>, ctx: &Context<'_>, key: K) -> FieldResult<Option<Self>>
+    where
+        E: EntityTrait<ModelEx = T>,
+        K: BatchKey<Value = T>,
+    {
+        match slot {
+            BelongsTo::Loaded(joined) => Ok(Some(Self::Joined(&**joined))),
+            BelongsTo::Unloaded => Self::load(ctx, key).await,
+        }
+    }
+
+    /// The object of a relation that a row may lack.
+    pub async fn maybe<E, K>(
+        slot: &'a BelongsTo<Option<E>>,
+        ctx: &Context<'_>,
+        key: Option<K>,
+    ) -> FieldResult<Option<Self>>
+    where
+        E: EntityTrait<ModelEx = T>,
+        K: BatchKey<Value = T>,
+    {
+        match (slot, key) {
+            (BelongsTo::Loaded(joined), _) => Ok(joined.as_deref().map(Self::Joined)),
+            (BelongsTo::Unloaded, Some(key)) => Self::load(ctx, key).await,
+            (BelongsTo::Unloaded, None) => Ok(None),
+        }
+    }
+
+    async fn load<K: BatchKey<Value = T>>(ctx: &Context<'_>, key: K) -> FieldResult<Option<Self>> {
+        let load = async { ctx.call().load(key).await.map(|found| found.map(Box::new)) };
+        Ok(Box::pin(load).await?.map(Self::Loaded))
     }
 }
 
-/// A joined relation that a row may lack: the outer option says whether it was joined.
-pub fn maybe_joined<T: EntityTrait>(slot: &BelongsTo<Option<T>>) -> Option<Option<&T::ModelEx>> {
-    match slot {
-        BelongsTo::Loaded(model) => Some(model.as_deref()),
-        BelongsTo::Unloaded => None,
+impl<T: OutputType> OutputType for Related<'_, T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn introspection_type_name(&self) -> Cow<'static, str> {
+        self.object().introspection_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        self.object().resolve(ctx, field).await
+    }
+}
+
+impl<T> Related<'_, T> {
+    fn object(&self) -> &T {
+        match self {
+            Self::Joined(object) => object,
+            Self::Loaded(object) => object,
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! Weekly schedules and exceptions in the schema.
 
-use std::borrow::Cow;
-
 use async_graphql::{Context, Object, SimpleObject};
 use chrono::NaiveDate;
 use sea_orm::prelude::DateTimeUtc;
@@ -20,7 +18,7 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
-use crate::graphql::join::{joined, maybe_joined};
+use crate::graphql::join::Related;
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::{DoctorScheduleId, ScheduleExceptionId};
 use crate::{location, member};
@@ -34,20 +32,13 @@ impl ModelEx {
     }
 
     /// Who works then.
-    async fn practitioner(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, member::entity::ModelEx>>> {
-        match joined(&self.practitioner) {
-            Some(member) => Ok(Some(Cow::Borrowed(member))),
-            None => Ok(ctx.call().load(self.practitioner_id).await?.map(Cow::Owned)),
-        }
+    async fn practitioner(&self, ctx: &Context<'_>) -> Result<Option<Related<'_, member::entity::ModelEx>>> {
+        Related::one(&self.practitioner, ctx, self.practitioner_id).await
     }
 
     /// Where. Null for hours that serve every place.
-    async fn location(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, location::entity::ModelEx>>> {
-        match (maybe_joined(&self.location), self.location_id) {
-            (Some(location), _) => Ok(location.map(Cow::Borrowed)),
-            (None, Some(id)) => Ok(ctx.call().load(id).await?.map(Cow::Owned)),
-            (None, None) => Ok(None),
-        }
+    async fn location(&self, ctx: &Context<'_>) -> Result<Option<Related<'_, location::entity::ModelEx>>> {
+        Related::maybe(&self.location, ctx, self.location_id).await
     }
 
     /// On which day of the week.
@@ -117,12 +108,8 @@ impl exception::ModelEx {
     }
 
     /// Whom it concerns. Null when the practice is closed.
-    async fn practitioner(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, member::entity::ModelEx>>> {
-        match (maybe_joined(&self.practitioner), self.practitioner_id) {
-            (Some(member), _) => Ok(member.map(Cow::Borrowed)),
-            (None, Some(id)) => Ok(ctx.call().load(id).await?.map(Cow::Owned)),
-            (None, None) => Ok(None),
-        }
+    async fn practitioner(&self, ctx: &Context<'_>) -> Result<Option<Related<'_, member::entity::ModelEx>>> {
+        Related::maybe(&self.practitioner, ctx, self.practitioner_id).await
     }
 
     /// Whether it takes time away or adds some.
@@ -152,12 +139,8 @@ impl exception::ModelEx {
     }
 
     /// Only at this place. Null when it holds everywhere.
-    async fn location(&self, ctx: &Context<'_>) -> Result<Option<Cow<'_, location::entity::ModelEx>>> {
-        match (maybe_joined(&self.location), self.location_id) {
-            (Some(location), _) => Ok(location.map(Cow::Borrowed)),
-            (None, Some(id)) => Ok(ctx.call().load(id).await?.map(Cow::Owned)),
-            (None, None) => Ok(None),
-        }
+    async fn location(&self, ctx: &Context<'_>) -> Result<Option<Related<'_, location::entity::ModelEx>>> {
+        Related::maybe(&self.location, ctx, self.location_id).await
     }
 
     /// A note for colleagues.
