@@ -77,9 +77,13 @@ impl Event {
         }
     }
 
+    /// What it is about. What is about a patient is about that patient's chart.
     #[must_use]
     pub fn on<I: TypedId>(mut self, id: I) -> Self {
         self.subject = Some(Subject { table: I::TABLE, id: id.uuid() });
+        if I::TABLE == PatientId::TABLE {
+            self.patient = Some(PatientId(id.uuid()));
+        }
         self
     }
 
