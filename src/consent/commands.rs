@@ -157,7 +157,6 @@ async fn note_in_chart(
     unit.record(
         Event::by(actor, AuditKind::Write, "patient.updated")
             .on(patient.id)
-            .of_patient(patient.id)
             .with("fields", vec!["reminder_consent"]),
     );
     let mut row = patient.into_active_model();

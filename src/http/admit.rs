@@ -122,7 +122,14 @@ where
         tell(&charged, &mut response);
         return response;
     }
-    let mut response = take_turn(&server.gate, &visitor, request, answer).await;
+    let mut response = match admitted(&server.gate, request).await {
+        Ok((parts, body, _held)) => {
+            // Boxed: it is large, and everything around it would hold and move it.
+            let answer = tokio::time::timeout(REQUEST, Box::pin(answer(parts, body))).await;
+            answer.unwrap_or_else(|_| visitor.refuse(unavailable("time")))
+        }
+        Err(refusal) => visitor.refuse(refusal),
+    };
     if let Some(of_operation) = response.extensions_mut().remove::<Charge>() {
         charged = of_operation;
         if charged.refused.is_some() {
@@ -162,56 +169,52 @@ impl Visitor {
         }
     }
 
-    fn refuse(&self, status: StatusCode, error: Error) -> Response {
+    fn refuse(&self, (status, error): Refusal) -> Response {
         refuse(self.form, status, error, &self.info.id)
     }
 
     fn too_many(&self, charge: &Charge) -> Response {
         let error = charge.permit().err().unwrap_or(Error::Unavailable("limits"));
-        self.refuse(StatusCode::TOO_MANY_REQUESTS, error)
+        self.refuse((StatusCode::TOO_MANY_REQUESTS, error))
     }
 }
 
-/// The answer, when the request has room, comes in time, and gets its turn.
-async fn take_turn<A>(
-    gate: &Gate,
-    visitor: &Visitor,
-    request: Request,
-    answer: impl FnOnce(Parts, Vec<u8>) -> A + Send,
-) -> Response
-where
-    A: Future<Output = Response> + Send,
-{
-    let refuse_body = |status, problem| visitor.refuse(status, Error::invalid_argument("body", problem));
+/// What a request holds until it is answered: its body's share of the room for all bodies, and its turn.
+type Held<'a> = (SemaphorePermit<'a>, SemaphorePermit<'a>);
+
+/// With which status a request is refused, and why.
+type Refusal = (StatusCode, Error);
+
+fn unavailable(what: &'static str) -> Refusal {
+    (StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable(what))
+}
+
+/// The request with its whole body, when there is room for it, it comes in time, and it gets its turn.
+async fn admitted(gate: &Gate, request: Request) -> Result<(Parts, Vec<u8>, Held<'_>), Refusal> {
+    let refuse = |status, problem| Err((status, Error::invalid_argument("body", problem)));
     let encoded = request.headers().get(header::CONTENT_ENCODING);
     if encoded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         // A few bytes can unpack to any number.
-        return refuse_body(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the request uncompressed.");
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the request uncompressed.");
     }
     // All of it before a turn is taken: clients that send slowly would hold all turns.
     let (parts, body) = request.into_parts();
-    let (body, _share) = match gate.body(body, BODY).await {
+    let (body, share) = match gate.body(body, BODY).await {
         Ok(body) => body,
         Err(Unread::Crowded) => {
             metrics::shed();
-            return visitor.refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
+            return Err(unavailable("capacity"));
         }
         Err(Unread::TooLarge) => {
-            return refuse_body(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB.");
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "The request has more than 256 KiB.");
         }
         Err(Unread::Late) => {
-            return refuse_body(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.");
+            return refuse(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.");
         }
-        Err(Unread::Broken) => return refuse_body(StatusCode::BAD_REQUEST, "The request broke off."),
+        Err(Unread::Broken) => return refuse(StatusCode::BAD_REQUEST, "The request broke off."),
     };
-    let Some(_turn) = gate.turn().await else {
-        return visitor.refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("capacity"));
-    };
-    // Boxed: it is large, and everything around it would hold and move it.
-    match tokio::time::timeout(REQUEST, Box::pin(answer(parts, body))).await {
-        Ok(response) => response,
-        Err(_) => visitor.refuse(StatusCode::SERVICE_UNAVAILABLE, Error::Unavailable("time")),
-    }
+    let turn = gate.turn().await.ok_or_else(|| unavailable("capacity"))?;
+    Ok((parts, body, (share, turn)))
 }
 
 /// Why there is no body.

@@ -64,7 +64,7 @@ pub async fn set_archived(
         unit.update(row).await?;
 
         let action = if archived { "patient.archived" } else { "patient.restored" };
-        unit.record(Event::by(actor, AuditKind::Write, action).on(input.id).of_patient(input.id));
+        unit.record(Event::by(actor, AuditKind::Write, action).on(input.id));
         Ok(())
     })
     .await
@@ -86,10 +86,7 @@ pub async fn create_in(app: &App, unit: &UnitOfWork, actor: &Actor, new: &NewPat
     }
 
     unit.record(
-        Event::by(actor, AuditKind::Write, "patient.created")
-            .on(id)
-            .of_patient(id)
-            .with("fields", new.chart.filled()),
+        Event::by(actor, AuditKind::Write, "patient.created").on(id).with("fields", new.chart.filled()),
     );
     Ok(id)
 }
@@ -136,10 +133,8 @@ pub async fn update_in(
         Box::pin(consent::commands::follow_chart(unit, actor, &saved, &cipher)).await?;
     }
 
-    let mut event = Event::by(actor, AuditKind::Write, "patient.updated")
-        .on(id)
-        .of_patient(id)
-        .with("fields", changes.fields());
+    let mut event =
+        Event::by(actor, AuditKind::Write, "patient.updated").on(id).with("fields", changes.fields());
     event.changes = Some(changes.seal(&cipher, id));
     unit.record(event);
     Ok(true)

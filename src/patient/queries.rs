@@ -95,12 +95,7 @@ pub async fn duplicates(call: &Call, patient: PatientId, chosen: &Chosen) -> Res
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    call.note(
-        Event::by(&actor, AuditKind::Search, "patients.compared")
-            .on(patient)
-            .of_patient(patient)
-            .with("ids", ids(&found)),
-    );
+    call.note(Event::by(&actor, AuditKind::Search, "patients.compared").on(patient).with("ids", ids(&found)));
     by_ids(call, &found, chosen).await
 }
 

@@ -262,7 +262,6 @@ impl Worker {
             // Before it leaves: no address is opened that the journal does not know of.
             let read = Event::by(actor, AuditKind::Read, "patient.read")
                 .on(patient)
-                .of_patient(patient)
                 .with("fields", vec!["patients.email"]);
             self.app.journal.append(actor.workspace, vec![read]).await?;
         }

@@ -205,6 +205,28 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn what_happened_to_a_patient_and_who_read_the_chart_is_found_by_the_patient(on: On) {
+        let app = TestApp::new(on).await;
+        let owner = app.workspace("north").await;
+        let add = "mutation($name: String!) { createPatient(input: { firstName: $name, lastName: \"North\" }) { patient { id } } }";
+        let mut patients = Vec::new();
+        for name in ["Ada", "Bob"] {
+            patients.push(owner.ok(add, json!({ "name": name })).await["createPatient"]["patient"]["id"].clone());
+        }
+        owner.ok("query($id: ID!) { patient(id: $id) { firstName } }", json!({ "id": patients[0] })).await;
+
+        let of = async |patient: &Json| {
+            let found = owner.ok(AUDIT, json!({ "filter": { "subjectId": patient } })).await["auditEvents"].clone();
+            let nodes = found["nodes"].as_array().unwrap().clone();
+            assert!(nodes.iter().all(|node| node["subjectId"] == *patient && node["subjectType"] == "patients"));
+            nodes.iter().map(|node| node["action"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&patients[0]).await, ["patient.read", "patient.created"]);
+        assert_eq!(of(&patients[1]).await, ["patient.created"]);
+    }
+}
+
+on_both_engines! {
     async fn the_audit_trail_is_filtered_and_paged_newest_first(on: On) {
         let app = TestApp::new(on).await;
         let owner = app.workspace("north").await;

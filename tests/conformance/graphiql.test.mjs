@@ -40,7 +40,7 @@ async function answers(texts, attempt) {
     () => `the answer shows ${texts}; it shows ${shown}; the browser says ${JSON.stringify(complaints)}`,
     async () => {
       shown = await text("response");
-      if (texts.some((text) => shown.includes(text))) return true;
+      if (texts.some((wanted) => shown.includes(wanted))) return true;
       await attempt();
       await pause(1_000);
     },

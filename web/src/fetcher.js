@@ -1,6 +1,6 @@
 // How GraphiQL reaches the server: HTTP for queries and mutations, a WebSocket for each subscription.
 
-import { Kind, parse } from "graphql";
+import { getOperationAST, parse } from "graphql";
 import { createClient } from "graphql-ws";
 
 import { post } from "./http.js";
@@ -18,23 +18,23 @@ async function withAuthorization(headers) {
 
 export function createFetcher() {
   return async ({ query, variables, operationName }, { headers } = {}) => {
-    const operations = operationsOf(query);
+    const document = parsed(query);
     // The editor's own tree lags behind the text: the name may be of an operation that was there before.
-    const name = operations.some(({ name }) => name?.value === operationName) ? operationName : undefined;
-    const request = { query, variables, operationName: name };
-    const asked = operations.length === 1 ? operations[0] : operations.find((it) => name && it.name?.value === name);
+    const named = document && operationName ? getOperationAST(document, operationName) : null;
+    const request = { query, variables, operationName: named ? operationName : undefined };
+    const asked = named ?? (document && getOperationAST(document));
     return asked?.operation === "subscription"
       ? subscribe(request, headers)
       : post(request, await withAuthorization(headers));
   };
 }
 
-/** The operations of a text; none of one that does not parse: what is wrong with it is for the server to answer. */
-function operationsOf(query) {
+/** Null when it does not parse: what is wrong with it is for the server to answer. */
+function parsed(query) {
   try {
-    return parse(query).definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
+    return parse(query);
   } catch {
-    return [];
+    return null;
   }
 }
 

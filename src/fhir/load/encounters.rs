@@ -57,7 +57,6 @@ impl Load<'_> {
             self.unit.record(
                 Event::by(self.actor, AuditKind::Write, "appointment.imported")
                     .on(patient)
-                    .of_patient(patient)
                     .with("created", created)
                     .with("updated", updated),
             );
