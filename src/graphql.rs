@@ -2,10 +2,10 @@
 
 pub mod batch;
 pub mod context;
-mod deadline;
 pub mod document;
 pub mod endpoint;
 pub mod error;
+pub mod frame;
 pub mod guard;
 pub mod input;
 pub mod join;

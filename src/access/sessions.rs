@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 
 use super::actor::{Actor, RequestInfo};
 use super::entity::{auth_session, user};
+use super::permission::Permission;
 use super::scope::find_global;
 use super::token::Subject;
 use crate::app::App;
@@ -37,6 +38,13 @@ impl Identity {
     pub fn subject(&self) -> Subject {
         let seat = self.actor.as_ref().and_then(|actor| Some((actor.workspace, actor.membership?)));
         Subject { user: self.user, session: self.session, seat }
+    }
+
+    pub fn permits(&self, permission: Permission) -> Result<()> {
+        if permission == Permission::ManagePlatform {
+            return if self.platform_admin { Ok(()) } else { Err(Error::Forbidden) };
+        }
+        self.actor.as_ref().ok_or(Error::Unauthenticated)?.require(permission)
     }
 }
 

@@ -9,8 +9,6 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::batch::{BatchKey, Batches};
-use super::deadline::Deadline;
-use super::document::Selected;
 use super::error::Result as FieldResult;
 use crate::access::actor::{Actor, RequestInfo};
 use crate::access::permission::Permission;
@@ -24,8 +22,9 @@ use crate::error::{Error, Result};
 use crate::id::{PatientId, TypedId};
 use crate::journal::entity::AuditKind;
 use crate::journal::event::Event;
+use crate::live::follow::Following;
 
-/// One operation. A subscription's call lives as long as it does.
+/// One operation; of a subscription, one event.
 pub struct Call {
     pub app: Arc<App>,
     pub request: RequestInfo,
@@ -38,14 +37,8 @@ pub struct Call {
     secret_taken: AtomicBool,
     /// Errors of nullable fields, which are answered with null.
     pub(super) field_errors: Mutex<Vec<ServerError>>,
-    /// Of a subscription: until when what it delivers next must be ready.
-    pub deadline: Deadline,
-    /// Where a stream resumes that its transport knows the cursor of.
-    resume: Option<String>,
-    /// What a stream selects of each event.
-    selected: Option<Arc<Selected>>,
-    /// The cursor of what a stream delivered last.
-    position: Mutex<Option<String>>,
+    /// Of a subscription: why its root field runs.
+    pub following: Following,
 }
 
 /// Patients of whom something was decrypted, with the tables and columns.
@@ -56,8 +49,6 @@ pub type SeenPatients = BTreeMap<PatientId, BTreeSet<(&'static str, &'static str
 struct Seen {
     /// Patients of whom something was decrypted, with the columns.
     patients: SeenPatients,
-    /// Patients that this subscription has told of already.
-    told: BTreeSet<PatientId>,
     /// Fields that were refused: told once for an operation, however many rows they were asked of.
     denied: BTreeSet<(String, String)>,
     events: Vec<Event>,
@@ -74,10 +65,7 @@ impl Call {
             seen: Mutex::default(),
             secret_taken: AtomicBool::new(false),
             field_errors: Mutex::default(),
-            deadline: Deadline::default(),
-            resume: None,
-            selected: None,
-            position: Mutex::default(),
+            following: Following::default(),
         })
     }
 
@@ -86,44 +74,11 @@ impl Call {
         Self::new(self.app.clone(), self.identity(), self.request.clone())
     }
 
-    /// A stream that goes on after this cursor, whatever its document says.
-    pub fn resuming(
-        app: Arc<App>,
-        identity: Option<Identity>,
-        request: RequestInfo,
-        after: Option<String>,
-        selected: Selected,
-    ) -> Arc<Self> {
-        let mut call = Self::new(app, identity, request);
-        if let Some(fresh) = Arc::get_mut(&mut call) {
-            fresh.resume = after;
-            fresh.selected = Some(Arc::new(selected));
-        }
-        call
-    }
-
-    pub fn selected(&self) -> Option<Arc<Selected>> {
-        self.selected.clone()
-    }
-
-    pub fn resume(&self) -> Option<&str> {
-        self.resume.as_deref()
-    }
-
-    /// Says where the stream stands with what it delivers next.
-    pub fn set_position(&self, cursor: String) {
-        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor);
-    }
-
-    pub fn take_position(&self) -> Option<String> {
-        self.position.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
     pub fn identity(&self) -> Option<Identity> {
         self.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces who asks: a subscription checks again before each event.
+    /// Replaces who asks: an operation can sign in or out.
     pub fn set_identity(&self, identity: Option<Identity>) {
         *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
     }
@@ -144,11 +99,7 @@ impl Call {
 
     /// Whether whoever asks has the permission.
     pub fn permits(&self, permission: Permission) -> Result<()> {
-        let identity = self.identity().ok_or(Error::Unauthenticated)?;
-        if permission == Permission::ManagePlatform {
-            return if identity.platform_admin { Ok(()) } else { Err(Error::Forbidden) };
-        }
-        identity.actor.ok_or(Error::Unauthenticated)?.require(permission)
+        self.identity().ok_or(Error::Unauthenticated)?.permits(permission)
     }
 
     /// The operation's reading transaction.
@@ -201,18 +152,24 @@ impl Call {
         seen.patients.entry(patient).or_default().insert((table, column));
     }
 
-    /// What was decrypted since the journal was told; nothing when a field failed or was refused.
-    pub fn seen_patients(&self) -> Option<SeenPatients> {
-        let errors = self.field_errors.lock().unwrap_or_else(PoisonError::into_inner).len();
-        (errors == 0).then(|| self.seen.lock().unwrap_or_else(PoisonError::into_inner).patients.clone())
+    /// What was decrypted of patients, to be handed on: see [`Call::saw`].
+    pub fn take_seen_patients(&self) -> SeenPatients {
+        std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner).patients)
     }
 
-    /// Remembers what somebody else decrypted for this answer.
-    pub fn note_patients(&self, patients: &SeenPatients) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for (patient, columns) in patients {
-            seen.patients.entry(*patient).or_default().extend(columns);
-        }
+    /// Says what the answer shows of patients, whoever decrypted it.
+    pub fn saw(&self, patients: SeenPatients) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).patients = patients;
+    }
+
+    /// Whether the journal is to be told of something else than of decrypted fields.
+    pub fn has_notes(&self) -> bool {
+        !self.seen.lock().unwrap_or_else(PoisonError::into_inner).events.is_empty()
+    }
+
+    /// The errors of nullable fields since the last time.
+    pub fn take_field_errors(&self) -> Vec<ServerError> {
+        std::mem::take(&mut self.field_errors.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Remembers that a field was refused.
@@ -237,11 +194,7 @@ impl Call {
     pub async fn tell_journal(&self) -> Result<()> {
         let (patients, mut events) = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let patients = std::mem::take(&mut seen.patients);
-            let fresh: Vec<_> =
-                patients.into_iter().filter(|(patient, _)| !seen.told.contains(patient)).collect();
-            seen.told.extend(fresh.iter().map(|(patient, _)| *patient));
-            (fresh, std::mem::take(&mut seen.events))
+            (std::mem::take(&mut seen.patients), std::mem::take(&mut seen.events))
         };
         if patients.is_empty() && events.is_empty() {
             return Ok(());
@@ -252,12 +205,8 @@ impl Call {
         for (patient, columns) in patients {
             let fields: Vec<String> =
                 columns.into_iter().map(|(table, column)| format!("{table}.{column}")).collect();
-            events.push(
-                Event::by(&actor, AuditKind::Read, "patient.read")
-                    .on(patient)
-                    .of_patient(patient)
-                    .with("fields", fields),
-            );
+            events
+                .push(Event::by(&actor, AuditKind::Read, "patient.read").on(patient).with("fields", fields));
         }
         self.app.journal.append(actor.workspace, events).await
     }

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use async_graphql::Response;
 use async_graphql::{Name, Value};
 use futures::future::FutureExt;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::BoxStream;
 
-use self::subscription::Subscription;
 use super::batch::drive;
 use super::context::Call;
 use super::document::{Documents, Prepared, Refusal, cost};
 use super::error::{self, Code};
+use super::frame::Frame;
 use super::request::Request;
 use super::{Schema, error::Error};
 use crate::access::actor::RequestInfo;
@@ -35,13 +35,6 @@ const REFUSED_POINTS: u64 = 10;
 pub struct Caller {
     pub identity: Option<Identity>,
     pub request: RequestInfo,
-}
-
-/// One response of a stream.
-pub struct Delivery {
-    pub response: Response,
-    /// Where the stream stands after it: what it can be resumed after.
-    pub cursor: Option<String>,
 }
 
 /// The schema with the application behind it.
@@ -97,13 +90,8 @@ impl Endpoint {
         let request_id = caller.request.id.clone();
         let (started, kind, points) = (Instant::now(), prepared.kind, prepared.cost);
         let (call, executed) = self.execute(&prepared, caller).await;
-        let mut response = match executed {
-            Some(Ok(response)) => told(&call, response).await,
-            Some(Err(_)) => {
-                told(&call, error::refuse(Code::Unavailable, "The operation took too long.")).await
-            }
-            None => error::refuse(Code::Internal, "Internal error."),
-        };
+        let (Ok(response) | Err(response)) = executed;
+        let mut response = told(&call, response).await;
         let beyond = prepared.beyond(&response.data);
         if let Some(identity) = call.identity().filter(|_| beyond > 0) {
             self.app.throttle.charge_more(&identity, beyond);
@@ -116,17 +104,18 @@ impl Endpoint {
 
     /// Runs a query or mutation. One that the guard would have nothing to refuse of runs without it, and once more
     /// with it when something fails: the guard keeps what fails to its field. Nothing of the first attempt is kept.
-    async fn execute(&self, prepared: &Prepared, caller: Caller) -> (Arc<Call>, Option<Timed<Response>>) {
+    async fn execute(&self, prepared: &Prepared, caller: Caller) -> (Arc<Call>, Result<Response, Response>) {
         let deadline = tokio::time::Instant::now() + DEADLINE;
+        let request = |call: &Arc<Call>| prepared.request().data(call.clone());
         let mut call = Call::new(self.app.clone(), caller.identity, caller.request);
         if prepared.needs_no_guard(|permission| call.permits(permission).is_ok()) {
-            let executed = run(&self.unguarded, prepared, &call, deadline).await;
-            if !matches!(&executed, Some(Ok(response)) if response.is_err()) {
+            let executed = run(&call, deadline, self.unguarded.execute(request(&call))).await;
+            if !matches!(&executed, Ok(response) if response.is_err()) {
                 return (call, executed);
             }
             call = call.again();
         }
-        let executed = run(&self.schema, prepared, &call, deadline).await;
+        let executed = run(&call, deadline, self.schema.execute(request(&call))).await;
         (call, executed)
     }
 
@@ -137,29 +126,26 @@ impl Endpoint {
         prepared: Prepared,
         caller: Caller,
         after: Option<String>,
-    ) -> BoxStream<'static, Delivery> {
-        let (points, selected) = (prepared.cost.into(), prepared.selected());
-        let call = Call::resuming(self.app.clone(), caller.identity, caller.request, after, selected);
-        let source = self.schema.execute_stream(prepared.request().data(call.clone())).boxed();
-        let subscription = Subscription::new(call, source, points);
-        futures::stream::unfold(Some(subscription), async |subscription| subscription?.next().await).boxed()
+    ) -> BoxStream<'static, Arc<Frame>> {
+        subscription::deliveries(self.clone(), prepared, caller, after)
     }
 }
 
-type Timed<T> = Result<T, tokio::time::error::Elapsed>;
-
-/// The response of the engine, unless the time was up; nothing when it panicked.
-async fn run(
-    schema: &Schema,
-    prepared: &Prepared,
+/// What the call's operation answers, unless the time was up or it panicked.
+async fn run<T>(
     call: &Arc<Call>,
     deadline: tokio::time::Instant,
-) -> Option<Timed<Response>> {
+    execution: impl Future<Output = T>,
+) -> Result<T, Response> {
     // Boxed: it is large, and every wrapper around it would hold it again.
-    let execution = Box::pin(schema.execute(prepared.request().data(call.clone())));
-    let executed = contained(tokio::time::timeout_at(deadline, drive(call, execution))).await;
+    let execution = drive(call, Box::pin(execution));
+    let executed = contained(tokio::time::timeout_at(deadline, execution)).await;
     call.release().await;
-    executed
+    match executed {
+        Some(Ok(answer)) => Ok(answer),
+        Some(Err(_)) => Err(error::refuse(Code::Unavailable, "The operation took too long.")),
+        None => Err(error::refuse(Code::Internal, "Internal error.")),
+    }
 }
 
 /// The outcome of the future; nothing when it panicked. Others go on as if nothing had happened.
@@ -185,11 +171,13 @@ fn cost_report(points: u32) -> Value {
 async fn told(call: &Call, response: Response) -> Response {
     match call.tell_journal().await {
         Ok(()) => response,
-        Err(error) => {
-            let error = async_graphql::Error::from(Error(error));
-            Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())])
-        }
+        Err(error) => refused(error),
     }
+}
+
+fn refused(error: crate::error::Error) -> Response {
+    let error = async_graphql::Error::from(Error(error));
+    Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())])
 }
 
 #[cfg(test)]

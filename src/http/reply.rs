@@ -1,12 +1,12 @@
 //! Responses: which media type, which status, and what is in the body (GraphQL over HTTP).
 
-use async_graphql::ServerError;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::graphql::error::{self as graphql_error, Code};
+use crate::graphql::frame::Refused;
 
 /// The two media types of a GraphQL response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,28 +87,6 @@ fn range(text: &str) -> Option<(String, u16)> {
         .unwrap_or(1.0);
     // Within 0 to 1, so the cast is exact enough.
     Some((range, (quality.clamp(0.0, 1.0) * 1_000.0) as u16))
-}
-
-/// A response without `data`: nothing was executed.
-#[derive(Serialize)]
-struct Refused<'a> {
-    errors: &'a [ServerError],
-}
-
-/// A response as part of a stream: without `data` when it only says why nothing was executed.
-pub struct Shown<'a>(pub &'a async_graphql::Response);
-
-impl Serialize for Shown<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(response) = self;
-        let nothing = response.data == async_graphql::Value::Null
-            && !response.errors.is_empty()
-            && response.errors.iter().all(|error| error.path.is_empty());
-        match nothing {
-            true => Refused { errors: &response.errors }.serialize(serializer),
-            false => response.serialize(serializer),
-        }
-    }
 }
 
 /// What an operation answered.

@@ -3,6 +3,7 @@
 //! The id of each event is the cursor of the change that it tells of. A client that lost the connection repeats
 //! the request with `Last-Event-ID` and gets what it missed; browsers do so by themselves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Response as GraphqlResponse;
@@ -16,8 +17,8 @@ use super::places::Place;
 use super::reply::{self, Media};
 use super::{Guest, Server};
 use crate::graphql::document::{Prepared, Refusal};
-use crate::graphql::endpoint::Delivery;
 use crate::graphql::error::Code;
+use crate::graphql::frame::Frame;
 use crate::metrics::Open;
 use crate::shutdown::Drain;
 
@@ -47,17 +48,17 @@ pub fn stream(
         .filter(|id| !id.is_empty())
         .map(str::to_owned);
     let until = guest.until;
-    let deliveries = match prepared {
+    let frames = match prepared {
         Ok(prepared) => server.endpoint.follow(prepared, guest.caller, after),
         Err(refusal) => {
-            let response = server.endpoint.refuse(refusal, &info);
-            futures::stream::once(async { Delivery { response, cursor: None } }).boxed()
+            let refused = Arc::new(Frame::new(&server.endpoint.refuse(refusal, &info)));
+            futures::stream::iter([refused]).boxed()
         }
     };
     let mut beat = interval_at(Instant::now() + CHECK, CHECK);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let events = Events {
-        deliveries,
+        frames,
         beat,
         silent: Duration::ZERO,
         drain: server.app.shutdown.subscribe(),
@@ -77,7 +78,7 @@ pub fn stream(
 
 /// A stream of one response.
 pub fn one(response: &GraphqlResponse) -> Response {
-    let body = format!(":\n\nevent: next\ndata: {}\n\nevent: complete\ndata:\n\n", json(response));
+    let body = format!(":\n\nevent: next\ndata: {}\n\nevent: complete\ndata:\n\n", Frame::new(response).json);
     (headers(), body).into_response()
 }
 
@@ -90,7 +91,7 @@ fn headers() -> [(HeaderName, HeaderValue); 2] {
 }
 
 struct Events {
-    deliveries: BoxStream<'static, Delivery>,
+    frames: BoxStream<'static, Arc<Frame>>,
     beat: Interval,
     /// How long nothing was sent.
     silent: Duration,
@@ -108,13 +109,13 @@ impl Events {
             tokio::select! {
                 biased;
                 () = self.drain.told() => return None,
-                delivery = self.deliveries.next() => {
+                frame = self.frames.next() => {
                     if (self.is_over)() {
                         return None;
                     }
                     self.silent = Duration::ZERO;
-                    return Some(match delivery {
-                        Some(delivery) => (event(&delivery), Some(self)),
+                    return Some(match frame {
+                        Some(frame) => (event(&frame), Some(self)),
                         None => (Bytes::from_static(b"event: complete\ndata:\n\n"), None),
                     });
                 }
@@ -134,18 +135,7 @@ impl Events {
 }
 
 /// One response as an event. JSON has no line breaks of its own, so it is one line of data.
-fn event(delivery: &Delivery) -> Bytes {
-    let id = delivery.cursor.as_ref().map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
-    Bytes::from(format!("{id}event: next\ndata: {}\n\n", json(&delivery.response)))
-}
-
-/// The response as text; a refused one has no `data`.
-pub fn json(response: &GraphqlResponse) -> String {
-    match serde_json::to_string(&reply::Shown(response)) {
-        Ok(json) => json,
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a response is not JSON");
-            r#"{"errors":[{"message":"Internal error.","extensions":{"code":"INTERNAL"}}]}"#.into()
-        }
-    }
+fn event(frame: &Frame) -> Bytes {
+    let id = frame.cursor.as_ref().map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
+    Bytes::from(format!("{id}event: next\ndata: {}\n\n", frame.json))
 }

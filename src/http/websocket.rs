@@ -23,13 +23,14 @@ use tracing::Instrument;
 
 use super::places::Place;
 use super::reply::{self, Media};
-use super::{Guest, Server, TooMany, origin, sse};
+use super::{Guest, Server, TooMany, origin};
 use crate::access::actor::RequestInfo;
 use crate::access::sessions::Identity;
 use crate::error::Error;
 use crate::graphql::document::{Prepared, Refusal};
-use crate::graphql::endpoint::{Caller, Delivery};
+use crate::graphql::endpoint::Caller;
 use crate::graphql::error::Code;
+use crate::graphql::frame::Frame;
 use crate::graphql::request::Request;
 use crate::metrics::{self, Open};
 use message::{Incoming, Outgoing};
@@ -129,7 +130,7 @@ fn short(reason: &str) -> &str {
 
 /// What comes out of an operation.
 enum Event {
-    Delivered(Box<Delivery>),
+    Delivered(Arc<Frame>),
     /// Whoever started it is not signed in any more.
     SignedOut,
 }
@@ -157,7 +158,7 @@ struct Entry {
     is_subscription: bool,
     _open: Option<Open>,
     /// Of the last event that was sent.
-    cursor: Option<String>,
+    cursor: Option<Arc<str>>,
 }
 
 struct Conversation {
@@ -357,18 +358,17 @@ impl Conversation {
                 say(socket, &Outgoing::Complete { id: &id }).await
             }
             Some(Event::SignedOut) => close(4403, "Forbidden"),
-            Some(Event::Delivered(delivery)) => {
-                if is_signed_out(&delivery) && !self.is_still_signed_in().await {
+            Some(Event::Delivered(frame)) => {
+                if frame.signed_out && !self.is_still_signed_in().await {
                     return close(4403, "Forbidden");
                 }
-                let payload = sse::json(&delivery.response);
-                let said = say(socket, &Outgoing::Next { id: &id, payload: &payload }).await;
+                let said = send(socket, Message::text(message::next(&id, &frame.json))).await;
                 let Some(entry) = self.entries.get_mut(&id) else { return said };
                 if let Err(Close::Code(4290, _)) = said {
-                    return close(4290, entry.cursor.take().unwrap_or_default());
+                    return close(4290, entry.cursor.as_deref().unwrap_or_default());
                 }
                 said?;
-                entry.cursor = delivery.cursor.or(entry.cursor.take());
+                entry.cursor = frame.cursor.clone().or(entry.cursor.take());
                 self.running.push(rest.into_future());
                 Ok(())
             }
@@ -416,8 +416,7 @@ impl Conversation {
 /// Runs an operation for whoever is signed in at this moment: a socket outlives a sign-in.
 fn run(server: Arc<Server>, mut caller: Caller, prepared: Prepared) -> BoxStream<'static, Event> {
     let one = |response: async_graphql::Response| {
-        let delivered = Event::Delivered(Box::new(Delivery { response, cursor: None }));
-        futures::stream::once(async move { delivered }).boxed()
+        futures::stream::iter([Event::Delivered(Arc::new(Frame::new(&response)))]).boxed()
     };
     let begin = async move {
         let Server { app, endpoint, gate, .. } = &*server;
@@ -427,14 +426,13 @@ fn run(server: Arc<Server>, mut caller: Caller, prepared: Prepared) -> BoxStream
             match app.identify(&identity.subject(), &caller.request).await {
                 Ok(identity) => caller.identity = Some(identity),
                 Err(Error::Unauthenticated) => {
-                    return futures::stream::once(async { Event::SignedOut }).boxed();
+                    return futures::stream::iter([Event::SignedOut]).boxed();
                 }
                 Err(_) => return refuse(Error::Unavailable("sign-in"), &caller.request),
             }
         }
         if prepared.kind == OperationType::Subscription {
-            let deliveries = endpoint.follow(prepared, caller, None);
-            return deliveries.map(|delivery| Event::Delivered(Box::new(delivery))).boxed();
+            return endpoint.follow(prepared, caller, None).map(Event::Delivered).boxed();
         }
         // In turn with the operations that come by other ways.
         let Some(_turn) = gate.turn().await else {
@@ -442,7 +440,8 @@ fn run(server: Arc<Server>, mut caller: Caller, prepared: Prepared) -> BoxStream
         };
         one(endpoint.answer(prepared, caller).await)
     };
-    futures::stream::once(begin).flatten().boxed()
+    // Boxed: it is large, and over soon.
+    futures::stream::once(Box::pin(begin)).flatten().boxed()
 }
 
 async fn admit(server: &Server, info: RequestInfo, authorization: &str) -> Result<Guest, Close> {
@@ -451,14 +450,6 @@ async fn admit(server: &Server, info: RequestInfo, authorization: &str) -> Resul
         Err(Error::Unauthenticated) => close(4403, "Forbidden"),
         Err(_) => close(1013, "Try again later."),
     }
-}
-
-/// Whether the operation ended because the sign-in did.
-fn is_signed_out(delivery: &Delivery) -> bool {
-    let unauthenticated = Code::Unauthenticated.text().into();
-    delivery.response.errors.iter().any(|error| {
-        error.extensions.as_ref().and_then(|extensions| extensions.get("code")) == Some(&unauthenticated)
-    })
 }
 
 async fn say(socket: &mut WebSocket, message: &Outgoing<'_>) -> Result<(), Close> {

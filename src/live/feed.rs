@@ -68,7 +68,7 @@ fn parse_cursor(workspace: WorkspaceId, text: &str) -> Option<i64> {
 struct Batch {
     from: i64,
     to: i64,
-    events: Arc<[FeedEvent]>,
+    events: Arc<[Arc<FeedEvent>]>,
 }
 
 /// The feeds of all workspaces that somebody follows.
@@ -195,7 +195,7 @@ impl Feeds {
     }
 
     /// The next changes after `seq`, in order.
-    async fn after(&self, workspace: WorkspaceId, seq: i64) -> Result<Arc<[FeedEvent]>> {
+    async fn after(&self, workspace: WorkspaceId, seq: i64) -> Result<Arc<[Arc<FeedEvent>]>> {
         let tx = self.0.db.begin_read(Scope::workspace(workspace)).await?;
         let events = system(workspace)
             .find::<entity::Entity>()
@@ -217,7 +217,7 @@ impl Feeds {
             .all(&tx.overhead())
             .await?;
         tx.rollback().await?;
-        Ok(events.into())
+        Ok(events.into_iter().map(Arc::new).collect())
     }
 }
 
@@ -238,7 +238,7 @@ pub struct Reader {
     /// Every change up to here was delivered.
     position: i64,
     /// Changes at hand, of which `taken` were looked at.
-    ready: Arc<[FeedEvent]>,
+    ready: Arc<[Arc<FeedEvent>]>,
     taken: usize,
     /// There may be more in the journal than what is handed out.
     behind: bool,
@@ -252,7 +252,7 @@ impl Reader {
     }
 
     /// The next change, or `None` when there was none for this long.
-    pub async fn next(&mut self, idle: Duration) -> Result<Option<FeedEvent>> {
+    pub async fn next(&mut self, idle: Duration) -> Result<Option<Arc<FeedEvent>>> {
         loop {
             while let Some(event) = self.ready.get(self.taken) {
                 self.taken += 1;
@@ -286,7 +286,7 @@ impl Reader {
         Ok(())
     }
 
-    fn hold(&mut self, events: Arc<[FeedEvent]>) {
+    fn hold(&mut self, events: Arc<[Arc<FeedEvent>]>) {
         self.ready = events;
         self.taken = 0;
     }

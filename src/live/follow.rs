@@ -1,54 +1,127 @@
 //! Following the feed on behalf of somebody whose rights may change while they wait.
+//!
+//! A subscription runs its operation once when it begins, to find out what it follows, and once for each event that
+//! it tells of. Between two events there is nothing of the engine: only a place in the feed.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_graphql::Context;
-use futures::stream::{Stream, unfold};
+use futures::stream::{self, Stream};
 
 use super::feed::{FeedEvent, Reader};
 use crate::access::permission::Permission;
+use crate::access::sessions::Identity;
 use crate::error::{Error, Result};
 use crate::graphql::context::{Call, ContextExt};
-use crate::graphql::endpoint::DEADLINE;
 use crate::graphql::error::Result as FieldResult;
 
 /// How long a reader waits before the sign-in is checked again. The check itself is cached for a few seconds.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// What a subscription delivers: for each change after the cursor (or from now on) what `pick` makes of it.
+/// What a subscription's root field made of an event.
+type Told = Box<dyn Any + Send>;
+type Picked = Pin<Box<dyn Future<Output = Result<Option<Told>>> + Send>>;
+type Pick = Box<dyn Fn(Arc<Call>, Arc<FeedEvent>) -> Picked + Send + Sync>;
+
+/// Who sees the same in what is told of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alike {
+    /// All of a role that is not confined to a chart, when they ask for the same.
+    Roles,
+    /// Each sees something else.
+    Nobody,
+}
+
+/// Why the root field of a subscription runs.
+#[derive(Default)]
+pub struct Following(Mutex<State>);
+
+#[derive(Default)]
+enum State {
+    /// It is no subscription, or what was told to it is used up.
+    #[default]
+    Idle,
+    /// To find out what it follows, from this cursor on when its transport knows one.
+    Begins { after: Option<String> },
+    /// It has begun.
+    Follows(Source),
+    /// To answer for this.
+    Tells(Told),
+}
+
+impl Following {
+    /// The root field is asked next what it follows.
+    pub fn begin(&self, after: Option<String>) {
+        self.set(State::Begins { after });
+    }
+
+    /// The root field is asked for this next.
+    pub fn tell(&self, told: Told) {
+        self.set(State::Tells(told));
+    }
+
+    /// What the root field follows, once it has begun.
+    pub fn source(&self) -> Option<Source> {
+        match self.take() {
+            State::Follows(source) => Some(source),
+            _ => None,
+        }
+    }
+
+    fn take(&self) -> State {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, state: State) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+/// What a root field of the schema's subscriptions answers: for each change after the cursor (or from now on) what
+/// `pick` makes of it.
 ///
-/// Whoever asks must have the permission. Before each change, and while none comes, the sign-in and the
-/// permission are checked again; the stream ends with the error when they no longer hold. `pick` runs under
-/// the rights of that moment and leaves out a change by `None`. While the stream waits it holds no connection.
+/// Whoever asks must have the permissions. Before each change, and while none comes, the sign-in and the permissions
+/// are checked again; the stream ends with the error when they no longer hold. `pick` runs under the rights of that
+/// moment and leaves out a change by `None`. While the stream waits it holds no connection.
 pub async fn follow<T, P, F>(
     ctx: &Context<'_>,
-    permission: Permission,
+    permissions: Vec<Permission>,
     after: Option<&str>,
+    alike: Alike,
     pick: P,
 ) -> Result<impl Stream<Item = FieldResult<T>> + Send + use<T, P, F>>
 where
-    T: Send,
-    P: Fn(Arc<Call>, FeedEvent) -> F + Send + Sync,
-    F: Future<Output = Result<Option<T>>> + Send,
+    T: Any + Send,
+    P: Fn(Arc<Call>, Arc<FeedEvent>) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Option<T>>> + Send + 'static,
 {
-    permit(ctx, permission)?;
-    let call = ctx.call().clone();
-    let actor = call.actor()?;
-    let after = call.resume().or(after);
-    let reader = call.app.feeds.read(actor.workspace, after, call.app.clock.now()).await?;
-    let follower = Follower { call, permission, reader, pick };
-    Ok(unfold(Some(follower), async |follower| {
-        let mut follower = follower?;
-        match follower.next().await {
-            Ok(item) => Some((Ok(item), Some(follower))),
-            Err(error) => Some((Err(error.into()), None)),
+    let call = ctx.call();
+    let resume = match call.following.take() {
+        State::Tells(told) => {
+            let told = told.downcast::<T>().map_err(|_| Error::Unavailable("subscription"))?;
+            return Ok(stream::iter(Some(Ok(*told))));
         }
-    }))
+        State::Begins { after } => after,
+        State::Idle | State::Follows(_) => return Err(Error::Unavailable("subscription")),
+    };
+    for permission in &permissions {
+        permit(ctx, *permission)?;
+    }
+    let after = resume.as_deref().or(after);
+    let reader = call.app.feeds.read(call.actor()?.workspace, after, call.app.clock.now()).await?;
+    let pick: Pick = Box::new(move |call, event| {
+        let picked = pick(call, event);
+        Box::pin(async move { Ok(picked.await?.map(|told| Box::new(told) as Told)) })
+    });
+    call.following.set(State::Follows(Source { reader, permissions, alike, pick }));
+    Ok(stream::iter(None))
 }
 
-/// Whether whoever subscribes has the permission: the guard of the other root fields does not see these.
-pub fn permit(ctx: &Context<'_>, permission: Permission) -> Result<()> {
+/// The guard of the other root fields does not see these.
+fn permit(ctx: &Context<'_>, permission: Permission) -> Result<()> {
     let permitted = ctx.call().permits(permission);
     if matches!(permitted, Err(Error::Forbidden)) {
         ctx.call().note_denied("Subscription", ctx.item.node.name.node.as_str(), permission);
@@ -56,39 +129,31 @@ pub fn permit(ctx: &Context<'_>, permission: Permission) -> Result<()> {
     permitted
 }
 
-struct Follower<P> {
-    call: Arc<Call>,
-    permission: Permission,
+/// Where a subscription is in the feed, and what it wants to hear of.
+pub struct Source {
     reader: Reader,
-    pick: P,
+    permissions: Vec<Permission>,
+    pub alike: Alike,
+    pick: Pick,
 }
 
-impl<P> Follower<P> {
-    async fn next<T, F>(&mut self) -> Result<T>
-    where
-        P: Fn(Arc<Call>, FeedEvent) -> F,
-        F: Future<Output = Result<Option<T>>>,
-    {
-        loop {
-            self.call.deadline.rest();
-            let event = self.reader.next(CHECK).await?;
-            self.call.deadline.begin(DEADLINE);
-            self.authorise().await?;
-            let Some(event) = event else { continue };
-            let position = self.reader.position();
-            if let Some(item) = (self.pick)(self.call.clone(), event).await? {
-                self.call.set_position(position);
-                return Ok(item);
-            }
-            self.call.release().await;
-        }
+impl Source {
+    /// The next change, or `None` when there was none for a while: then the sign-in is checked all the same.
+    pub async fn next(&mut self) -> Result<Option<Arc<FeedEvent>>> {
+        self.reader.next(CHECK).await
     }
 
-    /// Checks the sign-in again, and goes on with the rights that it has now.
-    async fn authorise(&self) -> Result<()> {
-        let identity = self.call.identity().ok_or(Error::Unauthenticated)?;
-        let identity = self.call.app.identify(&identity.subject(), &self.call.request).await?;
-        self.call.set_identity(Some(identity));
-        self.call.permits(self.permission)
+    /// Where the feed stands after the last change.
+    pub fn position(&self) -> String {
+        self.reader.position()
+    }
+
+    pub fn permits(&self, identity: &Identity) -> Result<()> {
+        self.permissions.iter().try_for_each(|permission| identity.permits(*permission))
+    }
+
+    /// What is told of a change; nothing when it is left out.
+    pub async fn pick(&self, call: &Arc<Call>, event: Arc<FeedEvent>) -> Result<Option<Told>> {
+        (self.pick)(call.clone(), event).await
     }
 }

@@ -8,8 +8,7 @@ use sea_orm::prelude::DateTimeUtc;
 
 use super::changes::{ChangeType, reaches};
 use super::feed::{FeedEvent, cursor};
-use super::follow::{follow, permit};
-use super::shared::Shared;
+use super::follow::{Alike, follow};
 use crate::access::permission::Permission;
 use crate::appointment::entity as appointment;
 use crate::graphql::context::{Call, ContextExt};
@@ -25,7 +24,7 @@ pub struct Change {
     workspace: WorkspaceId,
     change: ChangeType,
     id: String,
-    event: FeedEvent,
+    event: Arc<FeedEvent>,
 }
 
 /// A change in the workspace.
@@ -114,7 +113,7 @@ impl AppointmentAction {
 pub struct AppointmentEvent {
     workspace: WorkspaceId,
     appointment: Arc<appointment::ModelEx>,
-    event: FeedEvent,
+    event: Arc<FeedEvent>,
 }
 
 /// Something that happened to an appointment.
@@ -192,14 +191,11 @@ impl LiveSubscription {
         )]
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<Change>>> {
-        for change in types.iter().flatten() {
-            permit(ctx, change.permission())?;
-        }
+        let asked = types.iter().flatten().map(|change| change.permission());
+        let permissions = std::iter::once(Permission::ReadWorkspace).chain(asked).collect();
         let types: Option<Arc<[ChangeType]>> = types.map(Into::into);
-        Ok(follow(ctx, Permission::ReadWorkspace, after.as_deref(), move |call, event| {
-            change(call, event, types.clone())
-        })
-        .await?)
+        let pick = move |call, event| change(call, event, types.clone());
+        Ok(follow(ctx, permissions, after.as_deref(), Alike::Nobody, pick).await?)
     }
 
     /// What happens to appointments that you may see, in order. With `after` it begins with what was missed
@@ -216,18 +212,16 @@ impl LiveSubscription {
                           days is `CURSOR_EXPIRED`."
         )]
         after: Option<String>,
-    ) -> Result<impl Stream<Item = Result<Shared<AppointmentEvent>>>> {
+    ) -> Result<impl Stream<Item = Result<AppointmentEvent>>> {
         let filter = filter.unwrap_or_default();
-        Ok(follow(ctx, Permission::ReadAppointments, after.as_deref(), move |call, event| {
-            appointment_event(call, event, filter.clone())
-        })
-        .await?)
+        let pick = move |call, event| appointment_event(call, event, filter.clone());
+        Ok(follow(ctx, vec![Permission::ReadAppointments], after.as_deref(), Alike::Roles, pick).await?)
     }
 }
 
 async fn change(
     call: Arc<Call>,
-    event: FeedEvent,
+    event: Arc<FeedEvent>,
     types: Option<Arc<[ChangeType]>>,
 ) -> crate::error::Result<Option<Change>> {
     let actor = call.actor()?;
@@ -246,9 +240,9 @@ async fn change(
 
 async fn appointment_event(
     call: Arc<Call>,
-    event: FeedEvent,
+    event: Arc<FeedEvent>,
     filter: AppointmentEventFilter,
-) -> crate::error::Result<Option<Shared<AppointmentEvent>>> {
+) -> crate::error::Result<Option<AppointmentEvent>> {
     let Some(id) = event.subject_id.filter(|_| event.subject_type.as_deref() == Some(AppointmentId::TABLE))
     else {
         return Ok(None);
@@ -256,10 +250,7 @@ async fn appointment_event(
     let workspace = call.actor()?.workspace;
     let found = call.app.shares.appointment(&call, event.seq, AppointmentId(id)).await?;
     let appointment = found.filter(|appointment| filter.matches(appointment));
-    Ok(appointment.map(|appointment| Shared {
-        seq: event.seq,
-        told: AppointmentEvent { workspace, appointment, event },
-    }))
+    Ok(appointment.map(|appointment| AppointmentEvent { workspace, appointment, event }))
 }
 
 /// A place in the feed of changes.

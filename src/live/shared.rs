@@ -1,56 +1,56 @@
 //! One answer for all who follow the same thing under the same rights.
 //!
 //! A change reaches every subscriber of a workspace at about the same time, and most of them ask for the same
-//! fields of it. So what a selection answers for an event is found out once, by whoever comes first, and the
+//! fields of it. So what is answered for an event is found out and written once, by whoever comes first, and the
 //! others wait for that. Two subscribers see the same when they are in one workspace, have one role that is not
 //! confined to a chart, and ask for the same selection with the same variables: that is the key. What was seen of
 //! patients goes into the journal for each of them.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::Field;
-use async_graphql::registry::Registry;
-use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 use moka::future::Cache;
 
 use crate::appointment::entity::ModelEx as Appointment;
 use crate::error::Result;
-use crate::graphql::context::{Call, SeenPatients};
+use crate::graphql::context::Call;
 use crate::graphql::document::Selected;
+use crate::graphql::frame::Frame;
 use crate::id::{AppointmentId, WorkspaceId};
 use crate::member::entity::Role;
 
 /// How long an answer is kept for those who have yet to hear of the event. What it says may be as old as that.
 const KEPT: Duration = Duration::from_secs(3);
 const MOST: u64 = 10_000;
+/// Bytes of answers that are kept.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// What was found out for subscribers.
 pub struct Shares {
     appointments: Cache<(WorkspaceId, i64), Option<Arc<Appointment>>>,
-    answers: Cache<Key, Arc<Answer>>,
+    /// Nothing where each must find out alone.
+    frames: Cache<Key, Option<Arc<Frame>>>,
 }
 
-/// Whose answers are the same.
+/// Whose answers are the same: those of one event, to one selection, under the same rights.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    workspace: WorkspaceId,
-    seq: i64,
-    role: Role,
-    selected: Arc<Selected>,
-}
-
-struct Answer {
-    value: Value,
-    seen: SeenPatients,
+pub struct Key {
+    pub workspace: WorkspaceId,
+    pub seq: i64,
+    pub role: Role,
+    pub platform_admin: bool,
+    pub selected: Arc<Selected>,
 }
 
 impl Default for Shares {
     fn default() -> Self {
+        let bytes = |_: &Key, frame: &Option<Arc<Frame>>| {
+            let json = frame.as_ref().map_or(0, |frame| frame.json.len());
+            u32::try_from(json + size_of::<Frame>()).unwrap_or(u32::MAX)
+        };
         Self {
             appointments: Cache::builder().max_capacity(MOST).time_to_live(KEPT).build(),
-            answers: Cache::builder().max_capacity(MOST).time_to_live(KEPT).build(),
+            frames: Cache::builder().weigher(bytes).max_capacity(MOST_BYTES).time_to_live(KEPT).build(),
         }
     }
 }
@@ -71,44 +71,13 @@ impl Shares {
         let shared = self.appointments.try_get_with((actor.workspace, seq), load);
         shared.await.map_err(Arc::unwrap_or_clone)
     }
-}
 
-/// An object of the schema that many subscribers are told of, under the number of its event in the workspace's feed.
-pub struct Shared<T> {
-    pub seq: i64,
-    pub told: T,
-}
-
-impl<T: OutputType> OutputType for Shared<T> {
-    fn type_name() -> Cow<'static, str> {
-        T::type_name()
-    }
-
-    fn introspection_type_name(&self) -> Cow<'static, str> {
-        self.told.introspection_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        T::create_type_info(registry)
-    }
-
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        let call = ctx.data_unchecked::<Arc<Call>>();
-        let shared = call.actor().ok().filter(|actor| actor.role != Role::Patient).zip(call.selected());
-        let Some((actor, selected)) = shared else { return self.told.resolve(ctx, field).await };
-        let key = Key { workspace: actor.workspace, seq: self.seq, role: actor.role, selected };
-        let find = async {
-            let value = self.told.resolve(ctx, field).await.map_err(|_| ())?;
-            // What failed or was refused is told to each of them in their own words.
-            let seen = call.seen_patients().ok_or(())?;
-            Ok::<_, ()>(Arc::new(Answer { value, seen }))
-        };
-        match call.app.shares.answers.try_get_with(key, find).await {
-            Ok(answer) => {
-                call.note_patients(&answer.seen);
-                Ok(answer.value.clone())
-            }
-            Err(_) => self.told.resolve(ctx, field).await,
-        }
+    /// What those of the key are told, found out by the first who asks; nothing when that is not for all of them.
+    pub async fn frame(
+        &self,
+        key: Key,
+        find: impl Future<Output = Option<Arc<Frame>>>,
+    ) -> Option<Arc<Frame>> {
+        self.frames.get_with(key, find).await
     }
 }

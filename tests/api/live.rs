@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_graphql::Response;
 use futures::stream::{BoxStream, StreamExt};
 use praxis::access::entity::auth_session;
 use praxis::db::Scope;
@@ -62,18 +61,18 @@ async fn member_of(app: &TestApp, owner: &Client, role: Role) -> Client {
     member
 }
 
-fn subscribe(client: &Client, variables: Json) -> BoxStream<'static, Response> {
+fn subscribe(client: &Client, variables: Json) -> BoxStream<'static, Json> {
     client.stream(CHANGES, variables)
 }
 
-fn appointments(client: &Client, variables: Json) -> BoxStream<'static, Response> {
+fn appointments(client: &Client, variables: Json) -> BoxStream<'static, Json> {
     let document = "subscription($filter: AppointmentEventFilter, $after: String) { appointmentEvents(filter: $filter, \
                     after: $after) { cursor action actor { id } appointment { status patient { firstName } } } }";
     client.stream(document, variables)
 }
 
 /// The next event of an appointment: what happened, and to whose.
-async fn appointment_event(stream: &mut BoxStream<'static, Response>) -> (String, String) {
+async fn appointment_event(stream: &mut BoxStream<'static, Json>) -> (String, String) {
     let response = next(stream).await;
     assert!(response.get("errors").is_none(), "{response:#}");
     let event = &response["data"]["appointmentEvents"];
@@ -82,20 +81,20 @@ async fn appointment_event(stream: &mut BoxStream<'static, Response>) -> (String
 }
 
 /// The next thing that the stream delivers.
-async fn next(stream: &mut BoxStream<'static, Response>) -> Json {
+async fn next(stream: &mut BoxStream<'static, Json>) -> Json {
     let response = tokio::time::timeout(PATIENCE, stream.next()).await.expect("something arrives");
-    serde_json::to_value(response.expect("the stream goes on")).unwrap()
+    response.expect("the stream goes on")
 }
 
 /// The next change, which must be one.
-async fn change(stream: &mut BoxStream<'static, Response>) -> Json {
+async fn change(stream: &mut BoxStream<'static, Json>) -> Json {
     let response = next(stream).await;
     assert!(response.get("errors").is_none(), "{response:#}");
     response["data"]["changes"].clone()
 }
 
 /// The code of the error that the stream ends with.
-async fn end(stream: &mut BoxStream<'static, Response>) -> String {
+async fn end(stream: &mut BoxStream<'static, Json>) -> String {
     let response = next(stream).await;
     let code = response["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("{response:#}"));
     assert!(tokio::time::timeout(PATIENCE, stream.next()).await.unwrap().is_none(), "the stream ends");
@@ -453,5 +452,55 @@ on_both_engines! {
         let of_bob = reads.as_array().unwrap().iter().filter(|read| read["patientId"] == bob.to_string()).count();
         // The stream of all, that of Bob, and Bob's own.
         assert_eq!(of_bob, 3);
+    }
+}
+
+on_both_engines! {
+    async fn those_who_see_the_same_are_told_what_one_of_them_found_out_and_the_journal_hears_of_each(on: On) {
+        let app = TestApp::new(on).await;
+        let owner = owner_of(&app, "north").await;
+        let mut desks = Vec::new();
+        for _ in 0..3 {
+            desks.push(member_of(&app, &owner, Role::Staff).await);
+        }
+        let auditor = member_of(&app, &owner, Role::Admin).await;
+        let ada = app.patient(&owner, "Ada", "North").await;
+        let after = position(&owner).await;
+        let book = "mutation($input: BookAppointmentInput!) { bookAppointment(input: $input) { ... on AppointmentBooked \
+                    { appointment { id } } } }";
+        let input = json!({ "patientId": ada.to_string(), "practitionerId": owner.membership().to_string(),
+            "startsAt": "2026-06-02T09:00:00Z", "endsAt": "2026-06-02T09:30:00Z" });
+        owner.ok(book, json!({ "input": input })).await;
+
+        // A practitioner's own filter does not keep them apart; what is selected does.
+        let own = json!({ "after": after, "filter": { "practitionerId": owner.membership().to_string() } });
+        let mut costs = Vec::new();
+        for (desk, variables) in desks.iter().zip([json!({ "after": after }), own, json!({ "after": after })]) {
+            let before = app.app.db.statements().work.load(Ordering::SeqCst);
+            let mut stream = appointments(desk, variables);
+            assert_eq!(appointment_event(&mut stream).await, ("BOOKED".to_owned(), "Ada".to_owned()));
+            costs.push(app.app.db.statements().work.load(Ordering::SeqCst) - before);
+        }
+        assert!(costs[0] > 0 && costs[1..] == [0, 0], "{costs:?}");
+
+        // A field that this role may not read is refused to each of them, with the id of their own request.
+        let notes = "subscription($after: String) { appointmentEvents(after: $after) { appointment { \
+                     patient { firstName } notes } } }";
+        for desk in &desks[..2] {
+            let refused = next(&mut desk.stream(notes, json!({ "after": after }))).await;
+            assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{refused:#}");
+            assert_eq!(refused["errors"][0]["extensions"]["requestId"], "test");
+        }
+
+        let events = "query($actions: [String!]) { auditEvents(filter: { actions: $actions }) { nodes { actor { id } } } }";
+        let count = async |action: &str, client: &Client| {
+            let nodes = auditor.ok(events, json!({ "actions": [action] })).await["auditEvents"]["nodes"].clone();
+            let of = client.membership().to_string();
+            nodes.as_array().unwrap().iter().filter(|event| event["actor"]["id"] == of).count()
+        };
+        for (desk, (read, denied)) in desks.iter().zip([(2, 1), (2, 1), (1, 0)]) {
+            assert_eq!(count("patient.read", desk).await, read);
+            assert_eq!(count("permission.denied", desk).await, denied);
+        }
     }
 }

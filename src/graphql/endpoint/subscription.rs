@@ -1,85 +1,181 @@
 //! A running subscription: what it delivers, what that costs, and how long it may take.
+//!
+//! The operation runs once for each event that is told of. Those who see the same share what the first of them
+//! found; what each pays, and what the journal is told of each, stays theirs.
 
-use std::sync::{Arc, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Response;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::time::{Instant, sleep};
 
-use super::{DEADLINE, Delivery, contained, told};
-use crate::graphql::batch::drive;
+use super::{Caller, DEADLINE, Endpoint, refused, run, told};
+use crate::error::{Error, Result};
 use crate::graphql::context::Call;
-use crate::graphql::document::cost;
-use crate::graphql::error::{self, Code, Error};
+use crate::graphql::document::{Prepared, Selected};
+use crate::graphql::error;
+use crate::graphql::frame::Frame;
+use crate::id::PatientId;
+use crate::live::feed::FeedEvent;
+use crate::live::follow::{Alike, Source};
+use crate::live::shared::Key;
+use crate::member::entity::Role;
 
 /// How long a subscription waits until its last delivery is paid for. Then it ends; its client can go on later.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Subscription {
-    call: Arc<Call>,
-    source: BoxStream<'static, Response>,
-    /// What each delivery costs at least.
-    points: u64,
+/// What a subscription delivers, from the cursor on when the transport knows one.
+pub fn deliveries(
+    endpoint: Endpoint,
+    prepared: Prepared,
+    caller: Caller,
+    after: Option<String>,
+) -> BoxStream<'static, Arc<Frame>> {
+    // Boxed: it is large, and over soon.
+    stream::once(Box::pin(begin(endpoint, prepared, caller, after))).flatten().boxed()
+}
+
+/// Runs the operation once, to find out what it follows or why it does not.
+async fn begin(
+    endpoint: Endpoint,
+    prepared: Prepared,
+    caller: Caller,
+    after: Option<String>,
+) -> impl Stream<Item = Arc<Frame>> + Send + use<> {
+    let Caller { identity, request } = caller.clone();
+    let call = Call::new(endpoint.app.clone(), identity, request);
+    call.following.begin(after);
+    let mut responses = endpoint.schema.execute_stream(prepared.request().data(call.clone()));
+    let last = match run(&call, Instant::now() + DEADLINE, responses.next()).await {
+        Ok(None) => None,
+        Ok(Some(response)) | Err(response) => Some(last(told(&call, response).await, &caller)),
+    };
+    let subscription = call.following.source().filter(|_| last.is_none()).map(|source| {
+        let selected = Arc::new(prepared.selected());
+        Subscription { endpoint, prepared, caller, source, selected, told: BTreeSet::new(), owes: 0 }
+    });
+    let frames = stream::unfold(subscription, async |subscription| subscription?.next().await);
+    stream::iter(last).chain(frames)
+}
+
+fn last(mut response: Response, caller: &Caller) -> Arc<Frame> {
+    error::finish(&mut response, &caller.request.id);
+    Arc::new(Frame::new(&response))
+}
+
+struct Subscription {
+    endpoint: Endpoint,
+    prepared: Prepared,
+    /// Whoever is signed in at this moment.
+    caller: Caller,
+    source: Source,
+    selected: Arc<Selected>,
+    /// The patients that it has told of: the journal knows.
+    told: BTreeSet<PatientId>,
     /// What is not paid yet of the last delivery.
     owes: u64,
 }
 
 impl Subscription {
-    pub fn new(call: Arc<Call>, source: BoxStream<'static, Response>, points: u64) -> Self {
-        Self { call, source, points, owes: 0 }
-    }
-
-    /// The next delivery, and what goes on after it.
-    pub async fn next(mut self) -> Option<(Delivery, Option<Self>)> {
-        let next = match self.pay().await {
-            Ok(()) => self.produce().await,
-            Err(error) => Err(refused(error)),
-        };
-        self.call.release().await;
-        let (mut response, goes_on) = match next {
-            Ok(next) => (told(&self.call, next?).await, true),
-            Err(last) => (last, false),
-        };
-        response.errors.append(&mut self.call.field_errors.lock().unwrap_or_else(PoisonError::into_inner));
-        error::finish(&mut response, &self.call.request.id);
-        let cursor = self.call.take_position();
-        self.owes = self.points.max(cost::objects(&response.data, &[]));
-        Some((Delivery { response, cursor }, goes_on.then_some(self)))
-    }
-
-    /// What the next event is answered with; nothing after the last one. An error ends the stream.
-    async fn produce(&mut self) -> Result<Option<Response>, Response> {
-        self.call.deadline.begin(DEADLINE);
-        tokio::select! {
-            biased;
-            next = contained(drive(&self.call, self.source.next())) => {
-                next.ok_or_else(|| error::refuse(Code::Internal, "Internal error."))
+    /// The next delivery, and what goes on after it. After an error nothing does: what was not delivered is there
+    /// for whoever comes back.
+    async fn next(mut self) -> Option<(Arc<Frame>, Option<Self>)> {
+        match self.produce().await {
+            Ok(frame) => {
+                self.owes = frame.objects.max(self.prepared.cost.into());
+                Some((frame, Some(self)))
             }
-            () = self.call.deadline.passed() => {
-                // It was not delivered: whoever comes back gets it.
-                self.call.take_position();
-                Err(error::refuse(Code::Unavailable, "The operation took too long."))
+            Err(response) => Some((last(response, &self.caller), None)),
+        }
+    }
+
+    async fn produce(&mut self) -> Result<Arc<Frame>, Response> {
+        self.pay().await.map_err(refused)?;
+        loop {
+            let event = self.source.next().await.map_err(refused)?;
+            self.authorise().await.map_err(refused)?;
+            let Some(event) = event else { continue };
+            // Boxed: most of the time there is nothing to tell, and many wait.
+            if let Some(frame) = Box::pin(self.tell(event)).await? {
+                return Ok(frame);
             }
         }
     }
 
+    /// Checks the sign-in again, and goes on with the rights that it has now.
+    async fn authorise(&mut self) -> Result<()> {
+        let identity = self.caller.identity.as_ref().ok_or(Error::Unauthenticated)?;
+        let identity = self.endpoint.app.identify(&identity.subject(), &self.caller.request).await?;
+        self.source.permits(&identity)?;
+        self.caller.identity = Some(identity);
+        Ok(())
+    }
+
+    /// What is told of a change; nothing when it is left out.
+    async fn tell(&mut self, event: Arc<FeedEvent>) -> Result<Option<Arc<Frame>>, Response> {
+        let Caller { identity, request } = self.caller.clone();
+        let call = Call::new(self.endpoint.app.clone(), identity, request);
+        let seq = event.seq;
+        let found = run(&call, Instant::now() + DEADLINE, async {
+            let Some(item) = self.source.pick(&call, event).await? else { return Ok(None) };
+            call.following.tell(item);
+            self.shared(&call, seq).await
+        });
+        let Some(frame) = found.await?.map_err(refused)? else { return Ok(None) };
+        let fresh = frame.seen.iter().filter(|(patient, _)| !self.told.contains(patient));
+        call.saw(fresh.map(|(patient, columns)| (*patient, columns.clone())).collect());
+        call.tell_journal().await.map_err(refused)?;
+        self.told.extend(frame.seen.keys());
+        Ok(Some(frame))
+    }
+
+    /// What is answered for the event that the call was told of: found out by the first of those who see the same.
+    async fn shared(&self, call: &Arc<Call>, seq: i64) -> Result<Option<Arc<Frame>>> {
+        let shared = call.identity().filter(|_| self.source.alike == Alike::Roles).and_then(|identity| {
+            let actor = identity.actor.filter(|actor| actor.role != Role::Patient)?;
+            let platform_admin = identity.platform_admin;
+            let selected = self.selected.clone();
+            Some(Key { workspace: actor.workspace, seq, role: actor.role, platform_admin, selected })
+        });
+        let Some(key) = shared else { return Ok(self.execute(call).await.0) };
+        let mut own = None;
+        let find = async {
+            let (frame, is_alike) = self.execute(call).await;
+            own.clone_from(&frame);
+            // What failed or was refused is told to each of them in their own words.
+            frame.filter(|_| is_alike)
+        };
+        match self.endpoint.app.shares.frame(key, find).await {
+            Some(frame) => Ok(Some(frame)),
+            None if own.is_some() => Ok(own),
+            None => Ok(self.execute(call).await.0),
+        }
+    }
+
+    /// What is answered for the event, and whether others who see the same may be told the same.
+    async fn execute(&self, call: &Arc<Call>) -> (Option<Arc<Frame>>, bool) {
+        let mut responses = self.endpoint.schema.execute_stream(self.prepared.request().data(call.clone()));
+        let Some(mut response) = responses.next().await else { return (None, false) };
+        response.errors.extend(call.take_field_errors());
+        error::finish(&mut response, &call.request.id);
+        let is_alike = response.errors.is_empty() && !call.has_notes();
+        let (cursor, seen) = (Some(self.source.position().into()), call.take_seen_patients());
+        (Some(Arc::new(Frame { cursor, seen, ..Frame::new(&response) })), is_alike)
+    }
+
     /// Charges the last delivery, to the user alone: it was not their doing that something happened, and many of a
     /// workspace may follow. While there are not enough points for it, the next one is not worked on.
-    async fn pay(&mut self) -> Result<(), crate::error::Error> {
-        let Some(identity) = self.call.identity().filter(|_| self.owes > 0) else { return Ok(()) };
+    async fn pay(&mut self) -> Result<()> {
+        let Some(identity) = self.caller.identity.as_ref().filter(|_| self.owes > 0) else { return Ok(()) };
         let until = Instant::now() + PATIENCE;
         loop {
-            let charge = self.call.app.throttle.charge_user(&identity, self.owes);
+            let charge = self.endpoint.app.throttle.charge_user(identity, self.owes);
             match charge.refused {
                 Some(wait) if Instant::now() + wait <= until => sleep(wait).await,
                 _ => return charge.permit(),
             }
         }
     }
-}
-
-fn refused(error: crate::error::Error) -> Response {
-    let error = async_graphql::Error::from(Error(error));
-    Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())])
 }

@@ -17,6 +17,7 @@ use praxis::config::Config;
 use praxis::crypto::root::RootKeys;
 use praxis::db::Scope;
 use praxis::graphql::endpoint::{Caller, Endpoint};
+use praxis::graphql::frame::Frame;
 use praxis::graphql::request::Request;
 use praxis::id::{AuthSessionId, MembershipId, PatientId, TypedId, UserId, WorkspaceId};
 use praxis::mail::{Mailer, MemoryOutbox};
@@ -262,17 +263,16 @@ impl Client {
     }
 
     /// The responses of a subscription, or of anything else.
-    pub fn stream(&self, document: &str, variables: Json) -> BoxStream<'static, Response> {
+    pub fn stream(&self, document: &str, variables: Json) -> BoxStream<'static, Json> {
         let caller = self.caller();
-        match self.endpoint.prepare(&request(document, variables)) {
-            Ok(prepared) => {
-                self.endpoint.follow(prepared, caller, None).map(|delivery| delivery.response).boxed()
-            }
+        let frames = match self.endpoint.prepare(&request(document, variables)) {
+            Ok(prepared) => self.endpoint.follow(prepared, caller, None),
             Err(refusal) => {
-                let response = self.endpoint.refuse(refusal, &caller.request);
-                futures::stream::once(async { response }).boxed()
+                let refused = Frame::new(&self.endpoint.refuse(refusal, &caller.request));
+                futures::stream::iter([Arc::new(refused)]).boxed()
             }
-        }
+        };
+        frames.map(|frame| serde_json::from_str(&frame.json).expect("a frame is JSON")).boxed()
     }
 
     /// Runs an operation that must succeed, and returns its data.
