@@ -88,7 +88,7 @@ impl App {
             keys: Keys::new(secrets.root),
             passwords: Passwords::new(config.password_cost, Limits::default()),
             tokens: AccessTokens::new(secrets.tokens, clock.clone(), &config.public_url, "praxis"),
-            sessions: Sessions::default(),
+            sessions: Sessions::start(db.clone(), clock.clone()),
             throttle: Throttle::new(&config.rate_limits),
             shutdown: Shutdown::default(),
             directories: Directories::default(),

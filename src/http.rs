@@ -28,6 +28,7 @@ use chrono::{DateTime, Utc};
 pub use around::Compressible;
 
 use crate::access::actor::RequestInfo;
+use crate::access::sessions::Watch;
 use crate::access::throttle::block;
 use crate::app::App;
 use crate::config::Profile;
@@ -109,6 +110,14 @@ struct Guest {
 /// Somebody has as many sockets and streams as allowed.
 struct TooMany;
 
+/// Comes when the sign-in behind a socket or stream, or its token, may be over; never where nobody is signed in.
+async fn alarm(watch: Option<&Watch>) {
+    match watch {
+        Some(watch) => watch.alarm().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Server {
     fn new(app: Arc<App>) -> Self {
         let config = &app.config;
@@ -133,6 +142,12 @@ impl Server {
             (None, None) => return Ok(None),
         };
         self.places.take(holder, most).map(Some).ok_or(TooMany)
+    }
+
+    /// Watches the sign-in behind a socket or stream.
+    fn watch(&self, guest: &Guest) -> Option<Watch> {
+        let identity = guest.caller.identity.as_ref()?;
+        Some(self.app.sessions.watch(identity.subject(), guest.until))
     }
 
     /// Who calls, by the `Authorization` header; nobody without one.

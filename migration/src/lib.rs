@@ -28,6 +28,7 @@ mod m20261121_000120_reminder_rules;
 mod m20261121_000130_offer_messages;
 mod m20261121_000140_group_commit;
 mod m20261121_000150_covering_indexes;
+mod m20261122_000160_checks;
 pub mod table;
 pub mod walls;
 
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000130_offer_messages::Migration),
             Box::new(m20261121_000140_group_commit::Migration),
             Box::new(m20261121_000150_covering_indexes::Migration),
+            Box::new(m20261122_000160_checks::Migration),
         ]
     }
 }

@@ -1,26 +1,29 @@
 //! Who a token stands for, checked against the sign-in's row with every request.
 
+mod check;
+mod watch;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
-use sea_orm::{ColumnTrait, QueryFilter};
+use tokio::task::JoinSet;
 
+use self::check::{Checked, Checks};
+pub use self::watch::Watch;
+use self::watch::Watches;
 use super::actor::{Actor, RequestInfo};
-use super::entity::{auth_session, user};
 use super::permission::Permission;
-use super::scope::find_global;
 use super::token::Subject;
 use crate::app::App;
-use crate::db::Scope;
+use crate::clock::Clock;
+use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::id::{AuthSessionId, UserId};
-use crate::member::entity as membership;
-use crate::workspace::entity as workspace;
 
-/// How long a check holds. With the second after which an idle stream asks again, a sign-out or a change of role
-/// is felt within five seconds.
+/// How long a check holds: so long a sign-out or a change of role may go unfelt. Those who follow the workspace feel
+/// it earlier: what is behind open sockets and streams is checked more often.
 const HOLDS: Duration = Duration::from_secs(4);
 
 /// A signed-in person.
@@ -48,40 +51,41 @@ impl Identity {
     }
 }
 
-/// Recently checked sign-ins.
-pub struct Sessions(Cache<AuthSessionId, Arc<Checked>>);
+type Remembered = Cache<AuthSessionId, Arc<Checked>>;
 
-/// What the rows said.
-struct Checked {
-    user: UserId,
-    platform_admin: bool,
-    membership: Option<membership::Model>,
-    expires_at: DateTime<Utc>,
-}
-
-impl Checked {
-    /// Whether the token speaks of the same person in the same place, and the sign-in has not expired.
-    fn admits(&self, claims: &Subject, now: DateTime<Utc>) -> bool {
-        let seat = self.membership.as_ref().map(|member| (member.workspace_id, member.id));
-        self.user == claims.user && seat == claims.seat && self.expires_at > now
-    }
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(100_000).time_to_live(HOLDS).build())
-    }
+/// Recently checked sign-ins, and those behind open sockets and streams.
+pub struct Sessions {
+    remembered: Remembered,
+    checks: Checks,
+    watches: Watches,
+    /// Ends with this.
+    _watching: JoinSet<()>,
 }
 
 impl Sessions {
+    pub fn start(db: Database, clock: Clock) -> Self {
+        let remembered: Remembered = Cache::builder().max_capacity(100_000).time_to_live(HOLDS).build();
+        let watches = Watches::default();
+        let mut watching = JoinSet::new();
+        watching.spawn(watches.clone().run(db.clone(), clock, remembered.clone()));
+        Self { remembered, checks: Checks::start(db), watches, _watching: watching }
+    }
+
     /// Forgets a sign-in at once on this node.
     pub fn forget(&self, session: AuthSessionId) {
-        self.0.invalidate(&session);
+        self.remembered.invalidate(&session);
+        self.watches.alarm(session);
     }
 
     /// Forgets every sign-in at once on this node: after a change that touches many.
     pub fn forget_all(&self) {
-        self.0.invalidate_all();
+        self.remembered.invalidate_all();
+        self.watches.alarm_all();
+    }
+
+    /// Watches a sign-in, and its token when it is said until when that holds.
+    pub fn watch(&self, subject: Subject, until: Option<DateTime<Utc>>) -> Watch {
+        self.watches.add(subject, until)
     }
 }
 
@@ -99,13 +103,14 @@ impl App {
     /// The person whom a verified token names, as the rows have it now.
     pub async fn identify(&self, claims: &Subject, request: &RequestInfo) -> Result<Identity> {
         // What is remembered may be older than the token: then the sign-in was moved or prolonged elsewhere.
-        let remembered =
-            self.sessions.0.get(&claims.session).filter(|checked| checked.admits(claims, self.clock.now()));
-        let checked = match remembered {
+        let Sessions { remembered, checks, .. } = &self.sessions;
+        let known =
+            remembered.get(&claims.session).filter(|checked| checked.admits(claims, self.clock.now()));
+        let checked = match known {
             Some(checked) => checked,
             None => {
-                let checked = Arc::new(self.check(claims).await?);
-                self.sessions.0.insert(claims.session, checked.clone());
+                let checked = checks.check(claims).await?;
+                remembered.insert(claims.session, checked.clone());
                 checked
             }
         };
@@ -128,50 +133,6 @@ impl App {
             session: claims.session,
             platform_admin: checked.platform_admin,
             actor,
-        })
-    }
-
-    async fn check(&self, claims: &Subject) -> Result<Checked> {
-        let tx = self.db.begin_read(Scope::user(claims.user)).await?;
-        let overhead = tx.overhead();
-        let session = find_global::<auth_session::Entity>()
-            .filter(auth_session::Column::Id.eq(claims.session))
-            .filter(auth_session::Column::UserId.eq(claims.user))
-            .one(&overhead)
-            .await?
-            .filter(|session| session.revoked_at.is_none())
-            .ok_or(Error::Unauthenticated)?;
-        let user = find_global::<user::Entity>()
-            .filter(user::Column::Id.eq(claims.user))
-            .one(&overhead)
-            .await?
-            .filter(|user| user.is_active)
-            .ok_or(Error::Unauthenticated)?;
-        let membership = match session.membership_id {
-            None => None,
-            Some(id) => {
-                let member = find_global::<membership::Entity>()
-                    .filter(membership::Column::Id.eq(id))
-                    .filter(membership::Column::UserId.eq(claims.user))
-                    .one(&overhead)
-                    .await?
-                    .filter(|member| member.is_active)
-                    .ok_or(Error::Unauthenticated)?;
-                find_global::<workspace::Entity>()
-                    .filter(workspace::Column::Id.eq(member.workspace_id))
-                    .one(&overhead)
-                    .await?
-                    .filter(|workspace| workspace.status == workspace::WorkspaceStatus::Active)
-                    .ok_or(Error::Unauthenticated)?;
-                Some(member)
-            }
-        };
-        tx.rollback().await?;
-        Ok(Checked {
-            user: user.id,
-            platform_admin: user.is_platform_admin,
-            membership,
-            expires_at: session.expires_at.min(session.idle_expires_at),
         })
     }
 }

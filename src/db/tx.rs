@@ -16,7 +16,7 @@ use super::pending::{Change, Pending, push};
 use super::session::Session;
 use super::{Engine, Scope, Statements};
 use crate::error::{Error, Result};
-use crate::id::WorkspaceId;
+use crate::id::{UserId, WorkspaceId};
 
 /// The most parameters of one statement: SQLite takes 32,766.
 const PARAMETERS: usize = 32_000;
@@ -75,17 +75,24 @@ impl Tx {
 
     /// Lets this transaction append to these workspaces' journals, and nothing else of theirs: the group commit.
     pub(crate) async fn open_journals(&self, workspaces: impl Iterator<Item = WorkspaceId>) -> Result<()> {
+        self.name("app.journal_workspaces", workspaces.map(|workspace| workspace.0)).await
+    }
+
+    /// Lets this transaction read the memberships of these users: the check of their sign-ins.
+    pub(crate) async fn open_memberships(&self, users: impl Iterator<Item = UserId>) -> Result<()> {
+        self.name("app.checked_users", users.map(|user| user.0)).await
+    }
+
+    /// Tells row-level security of further ids, until the transaction ends.
+    async fn name(&self, setting: &str, ids: impl Iterator<Item = uuid::Uuid>) -> Result<()> {
         if self.engine == Engine::Sqlite {
             return Ok(());
         }
-        let ids: Vec<String> = workspaces.map(|workspace| workspace.0.to_string()).collect();
-        let statement = Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            "SELECT set_config('app.journal_workspaces', $1, true)",
-            [ids.join(",").into()],
-        );
+        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+        let sql = "SELECT set_config($1, $2, true)";
+        let values = [setting.into(), ids.join(",").into()];
         self.statements.overhead.fetch_add(1, Ordering::Relaxed);
-        self.inner.execute(statement).await?;
+        self.inner.execute(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
         Ok(())
     }
 

@@ -15,7 +15,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::places::Place;
 use super::reply::{self, Media};
-use super::{Guest, Server};
+use super::{Guest, Server, alarm};
+use crate::access::sessions::Watch;
 use crate::graphql::document::{Prepared, Refusal};
 use crate::graphql::error::Code;
 use crate::graphql::frame::Frame;
@@ -25,8 +26,6 @@ use crate::shutdown::Drain;
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How often a silent stream says that it is alive, so that what is in between does not cut it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How often the sign-in's end is looked for.
-const CHECK: Duration = Duration::from_secs(1);
 
 /// Answers an operation by events.
 pub fn stream(
@@ -48,6 +47,7 @@ pub fn stream(
         .filter(|id| !id.is_empty())
         .map(str::to_owned);
     let until = guest.until;
+    let watch = server.watch(&guest);
     let frames = match prepared {
         Ok(prepared) => server.endpoint.follow(prepared, guest.caller, after),
         Err(refusal) => {
@@ -55,14 +55,14 @@ pub fn stream(
             futures::stream::iter([refused]).boxed()
         }
     };
-    let mut beat = interval_at(Instant::now() + CHECK, CHECK);
+    let mut beat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let events = Events {
         frames,
         beat,
-        silent: Duration::ZERO,
         drain: server.app.shutdown.subscribe(),
         _open: Open::stream("sse"),
+        watch,
         is_over: Box::new({
             let app = server.app.clone();
             move || until.is_some_and(|until| until <= app.clock.now())
@@ -93,10 +93,10 @@ fn headers() -> [(HeaderName, HeaderValue); 2] {
 struct Events {
     frames: BoxStream<'static, Arc<Frame>>,
     beat: Interval,
-    /// How long nothing was sent.
-    silent: Duration,
     drain: Drain,
     _open: Open,
+    /// Of whoever is signed in.
+    watch: Option<Watch>,
     is_over: Box<dyn Fn() -> bool + Send>,
     _place: Option<Place>,
 }
@@ -113,22 +113,18 @@ impl Events {
                     if (self.is_over)() {
                         return None;
                     }
-                    self.silent = Duration::ZERO;
+                    self.beat.reset();
                     return Some(match frame {
                         Some(frame) => (event(&frame), Some(self)),
                         None => (Bytes::from_static(b"event: complete\ndata:\n\n"), None),
                     });
                 }
-                _ = self.beat.tick() => {
+                () = alarm(self.watch.as_ref()) => {
                     if (self.is_over)() {
                         return None;
                     }
-                    self.silent += CHECK;
-                    if self.silent >= HEARTBEAT {
-                        self.silent = Duration::ZERO;
-                        return Some((Bytes::from_static(b":\n\n"), Some(self)));
-                    }
                 }
+                _ = self.beat.tick() => return Some((Bytes::from_static(b":\n\n"), Some(self))),
             }
         }
     }

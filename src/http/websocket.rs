@@ -8,6 +8,7 @@
 mod message;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +19,14 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use futures::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamExt, StreamFuture};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument;
 
 use super::places::Place;
 use super::reply::{self, Media};
-use super::{Guest, Server, TooMany, origin};
+use super::{Guest, Server, TooMany, alarm, origin};
 use crate::access::actor::RequestInfo;
-use crate::access::sessions::Identity;
+use crate::access::sessions::{Identity, Watch};
 use crate::error::Error;
 use crate::graphql::document::{Prepared, Refusal};
 use crate::graphql::endpoint::Caller;
@@ -39,7 +40,7 @@ const PROTOCOL: &str = "graphql-transport-ws";
 /// Bytes of a message.
 const MAX_MESSAGE: usize = 64 * 1024;
 /// Buffers of each connection; messages may be longer.
-const BUFFER: usize = 4 * 1024;
+const BUFFER: usize = 2 * 1024;
 /// Operations that run at once on one socket.
 const MAX_OPERATIONS: usize = 20;
 /// Messages that a client may send in a [`WINDOW`].
@@ -52,8 +53,8 @@ const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 /// How long one message may take to be written.
 const WRITE: Duration = Duration::from_secs(10);
-/// How often the sign-in is checked; with what a check is remembered for, its end is felt within five seconds.
-const CHECK: Duration = Duration::from_secs(1);
+/// How long the client's end of a closed socket is waited for.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why a socket is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +119,7 @@ async fn serve(server: Arc<Server>, info: RequestInfo, place: Option<Place>, mut
             }
         };
         // Who was slow to read has its last message before this one.
-        let _ = timeout(if code == 4290 { WRITE } else { CHECK }, farewell).await;
+        let _ = timeout(if code == 4290 { WRITE } else { FAREWELL }, farewell).await;
     }
 }
 
@@ -166,6 +167,7 @@ struct Conversation {
     info: RequestInfo,
     /// Who is on the other end; nobody knows before `connection_init`.
     guest: Option<Guest>,
+    watch: Option<Watch>,
     /// The address's place until somebody has signed in, the user's from then on.
     _place: Option<Place>,
     _open: Open,
@@ -187,6 +189,7 @@ impl Conversation {
             server,
             info,
             guest: None,
+            watch: None,
             _place: place,
             _open: Open::socket(),
             running: FuturesUnordered::new(),
@@ -202,15 +205,20 @@ impl Conversation {
     /// Talks until there is a reason to close.
     async fn hold(&mut self, socket: &mut WebSocket) -> Close {
         let mut drain = self.server.app.shutdown.subscribe();
-        let mut check = interval(CHECK);
-        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silence = pin!(sleep_until(self.began + INTRODUCTION));
         loop {
             let step = tokio::select! {
-                message = socket.recv() => self.hear(socket, message).await,
+                // Boxed: it is large, and clients say little.
+                message = socket.recv() => Box::pin(self.hear(socket, message)).await,
                 Some((event, rest)) = self.running.next(), if !self.running.is_empty() => {
                     self.tell(socket, event, rest).await
                 }
-                _ = check.tick() => self.check(socket).await,
+                () = alarm(self.watch.as_ref()) => self.check().await,
+                () = silence.as_mut() => {
+                    let outcome = self.ask_whether_there(socket).await;
+                    silence.as_mut().reset(self.patience());
+                    outcome
+                }
                 () = drain.told(), if !self.stopping => {
                     self.stopping = true;
                     Ok(())
@@ -277,6 +285,7 @@ impl Conversation {
                 Ok(place) => self._place = place,
             }
         }
+        self.watch = self.server.watch(&guest);
         self.guest = Some(guest);
         say(socket, &Outgoing::ConnectionAck).await
     }
@@ -292,6 +301,7 @@ impl Conversation {
             if self.guest.as_ref().map(seat) != Some(seat(&fresh)) {
                 return close(4403, "Forbidden");
             }
+            self.watch = self.server.watch(&fresh);
             self.guest = Some(fresh);
         }
         say(socket, &Outgoing::Pong).await
@@ -359,7 +369,7 @@ impl Conversation {
             }
             Some(Event::SignedOut) => close(4403, "Forbidden"),
             Some(Event::Delivered(frame)) => {
-                if frame.signed_out && !self.is_still_signed_in().await {
+                if self.is_expired() || (frame.signed_out && !self.is_still_signed_in().await) {
                     return close(4403, "Forbidden");
                 }
                 let said = send(socket, Message::text(message::next(&id, &frame.json))).await;
@@ -384,23 +394,24 @@ impl Conversation {
         !matches!(found, Err(Error::Unauthenticated))
     }
 
-    /// What the time alone brings about.
-    async fn check(&mut self, socket: &mut WebSocket) -> Result<(), Close> {
-        let now = Instant::now();
-        let Some(guest) = &self.guest else {
-            return match now - self.began >= INTRODUCTION {
-                true => close(4408, "Connection initialisation timeout"),
-                false => Ok(()),
-            };
-        };
-        let app = &self.server.app;
-        if guest.until.is_some_and(|until| until <= app.clock.now()) {
-            return close(4403, "Forbidden");
+    /// Closes when the sign-in, or the token that it was introduced with, is over.
+    async fn check(&mut self) -> Result<(), Close> {
+        match !self.is_expired() && self.is_still_signed_in().await {
+            true => Ok(()),
+            false => close(4403, "Forbidden"),
         }
-        if let Some(identity) = &guest.caller.identity
-            && let Err(Error::Unauthenticated) = app.identify(&identity.subject(), &self.info).await
-        {
-            return close(4403, "Forbidden");
+    }
+
+    fn is_expired(&self) -> bool {
+        let until = self.guest.as_ref().and_then(|guest| guest.until);
+        until.is_some_and(|until| until <= self.server.app.clock.now())
+    }
+
+    /// Closes when the client has not said who it is, or that it is still there; asks for that after a while.
+    async fn ask_whether_there(&mut self, socket: &mut WebSocket) -> Result<(), Close> {
+        let now = Instant::now();
+        if self.guest.is_none() {
+            return close(4408, "Connection initialisation timeout");
         }
         match now - self.heard {
             silence if silence >= PING + PONG => Err(Close::Gone),
@@ -410,6 +421,11 @@ impl Conversation {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Until when nothing need be heard of the client.
+    fn patience(&self) -> Instant {
+        self.heard + if self.asked { PING + PONG } else { PING }
     }
 }
 

@@ -251,26 +251,26 @@ impl Reader {
         cursor(self.workspace, self.position)
     }
 
-    /// The next change, or `None` when there was none for this long.
-    pub async fn next(&mut self, idle: Duration) -> Result<Option<Arc<FeedEvent>>> {
+    /// The next change, as soon as there is one. Nothing is lost when this is given up and asked again.
+    pub async fn next(&mut self) -> Result<Arc<FeedEvent>> {
         loop {
             while let Some(event) = self.ready.get(self.taken) {
                 self.taken += 1;
                 if event.seq > self.position {
                     self.position = event.seq;
-                    return Ok(Some(event.clone()));
+                    return Ok(event.clone());
                 }
             }
             if self.behind {
-                self.replay().await?;
+                // Boxed: it is rare, and many wait here.
+                Box::pin(self.replay()).await?;
                 continue;
             }
-            match tokio::time::timeout(idle, self.live.recv()).await {
-                Err(_) => return Ok(None),
-                Ok(Ok(batch)) if batch.to <= self.position => {}
-                Ok(Ok(batch)) if batch.from <= self.position => self.hold(batch.events),
-                Ok(Ok(_) | Err(RecvError::Lagged(_))) => self.behind = true,
-                Ok(Err(RecvError::Closed)) => {
+            match self.live.recv().await {
+                Ok(batch) if batch.to <= self.position => {}
+                Ok(batch) if batch.from <= self.position => self.hold(batch.events),
+                Ok(_) | Err(RecvError::Lagged(_)) => self.behind = true,
+                Err(RecvError::Closed) => {
                     self.live = self.feeds.receive(self.workspace);
                     self.behind = true;
                 }

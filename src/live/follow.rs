@@ -6,7 +6,6 @@
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_graphql::Context;
 use futures::stream::{self, Stream};
@@ -17,9 +16,6 @@ use crate::access::sessions::Identity;
 use crate::error::{Error, Result};
 use crate::graphql::context::{Call, ContextExt};
 use crate::graphql::error::Result as FieldResult;
-
-/// How long a reader waits before the sign-in is checked again. The check itself is cached for a few seconds.
-const CHECK: Duration = Duration::from_secs(1);
 
 /// What a subscription's root field made of an event.
 type Told = Box<dyn Any + Send>;
@@ -83,8 +79,8 @@ impl Following {
 /// What a root field of the schema's subscriptions answers: for each change after the cursor (or from now on) what
 /// `pick` makes of it.
 ///
-/// Whoever asks must have the permissions. Before each change, and while none comes, the sign-in and the permissions
-/// are checked again; the stream ends with the error when they no longer hold. `pick` runs under the rights of that
+/// Whoever asks must have the permissions. Before each change, and when the sign-in ends, both are checked again; the
+/// stream ends with the error when they no longer hold. `pick` runs under the rights of that
 /// moment and leaves out a change by `None`. While the stream waits it holds no connection.
 pub async fn follow<T, P, F>(
     ctx: &Context<'_>,
@@ -138,9 +134,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// The next change, or `None` when there was none for a while: then the sign-in is checked all the same.
-    pub async fn next(&mut self) -> Result<Option<Arc<FeedEvent>>> {
-        self.reader.next(CHECK).await
+    /// The next change. Nothing is lost when this is given up and asked again.
+    pub async fn next(&mut self) -> Result<Arc<FeedEvent>> {
+        self.reader.next().await
     }
 
     /// Where the feed stands after the last change.

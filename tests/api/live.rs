@@ -29,7 +29,7 @@ const RENAME: &str = "mutation($id: ID!, $version: Int!, $name: String!) { updat
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Gives a member the row of a sign-in, which a subscription checks again and again.
-async fn sign_in(app: &TestApp, client: &Client) {
+pub async fn sign_in(app: &TestApp, client: &Client) {
     let actor = client.actor.clone().unwrap();
     let row = auth_session::ActiveModel {
         id: Set(actor.session.unwrap()),

@@ -1,12 +1,20 @@
 //! Signing up, in and out.
 
+use std::sync::atomic::Ordering;
+
+use futures::future::join_all;
+use praxis::access::actor::RequestInfo;
 use praxis::access::entity::user;
 use praxis::access::password::{Cost, Limits, Passwords};
+use praxis::error::Error;
 use praxis::id::{AuthSessionId, TypedId, WorkspaceId};
 use praxis::journal::entity::AuditKind;
 use praxis::journal::event::SYSTEM_CHAIN;
+use praxis::member::entity::Role;
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value as Json, json};
 
+use crate::live::{owner_of, sign_in};
 use crate::support::app::TestApp;
 use crate::support::on_both_engines;
 use crate::support::sign_in::{PASSWORD, SIGN_IN, Tokens, code};
@@ -410,5 +418,57 @@ on_both_engines! {
         assert_eq!(told(&outside), [event("auth.sign_in_failed", Some("unknown_account"))]);
         let all = format!("{here:?}{outside:?}");
         assert!(!all.contains("example"), "{all}");
+    }
+}
+
+on_both_engines! {
+    async fn many_sign_ins_are_checked_together_and_each_gets_its_own_outcome(on: On) {
+        let app = TestApp::new(on).await;
+        let mut people = Vec::new();
+        for slug in ["north", "south"] {
+            let owner = owner_of(&app, slug).await;
+            for _ in 0..20 {
+                let member = app.member(owner.workspace(), Role::Staff).await;
+                sign_in(&app, &member).await;
+                people.push(member);
+            }
+            people.push(owner);
+        }
+        // One was signed out, one account closed, one member let go, one workspace is not told the truth of.
+        let db = app.database.connect_as_owner().await;
+        let run = async |sql: &str, id: uuid::Uuid| {
+            let backend = db.writer().get_database_backend();
+            let statement = Statement::from_sql_and_values(backend, sql, [id.into()]);
+            assert_eq!(db.writer().execute_raw(statement).await.unwrap().rows_affected(), 1);
+        };
+        let actor = |at: usize| people[at].actor.clone().unwrap();
+        run("UPDATE auth_sessions SET revoked_at = created_at WHERE id = $1", actor(1).session.unwrap().0).await;
+        run("UPDATE users SET is_active = false WHERE id = $1", actor(2).user.unwrap().0).await;
+        run("UPDATE memberships SET is_active = false WHERE id = $1", actor(3).membership.unwrap().0).await;
+        let mut subjects: Vec<_> =
+            people.iter().map(|client| client.caller().identity.unwrap().subject()).collect();
+        subjects[4].seat = subjects[30].seat;
+        subjects[5].user = subjects[6].user;
+
+        let counts = || {
+            let statements = app.app.db.statements();
+            statements.work.load(Ordering::SeqCst) + statements.overhead.load(Ordering::SeqCst)
+        };
+        let before = counts();
+        let request = RequestInfo::default();
+        let checked = join_all(subjects.iter().map(|subject| app.app.identify(subject, &request))).await;
+        // The first is checked alone, all others while it is.
+        assert!(counts() - before <= 12, "{} statements", counts() - before);
+        for (at, (outcome, person)) in checked.iter().zip(&people).enumerate() {
+            match outcome {
+                Ok(identity) => {
+                    let actor = identity.actor.as_ref().unwrap();
+                    assert!(!(1..6).contains(&at), "{at}");
+                    assert_eq!((actor.workspace, actor.membership), (person.workspace(), Some(person.membership())));
+                    assert_eq!(actor.role, person.actor.as_ref().unwrap().role);
+                }
+                Err(error) => assert!((1..6).contains(&at) && matches!(error, Error::Unauthenticated), "{at}"),
+            }
+        }
     }
 }

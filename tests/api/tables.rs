@@ -6,7 +6,7 @@ mod database;
 mod entities;
 mod facts;
 mod grants;
-mod group_commit;
 mod migrations;
+mod openings;
 mod rows;
 mod shapes;

@@ -26,11 +26,14 @@ pub struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// Whether this is an answer without errors, as far as its ends tell: all of it would take longer to search than
-    /// some answers to make.
+    /// Whether this is an answer without errors, and no conflict, as far as its ends tell: all of it would take longer
+    /// to search than some answers to make.
     pub fn is_data(&self) -> bool {
         let end = self.body.get(self.body.len().saturating_sub(512)..).unwrap_or_default();
-        self.status == 200 && self.body.starts_with(b"{\"data\":{") && find(end, b"\"errors\":").is_none()
+        self.status == 200
+            && self.body.starts_with(b"{\"data\":{")
+            && !self.body.starts_with(b"{\"data\":{\"bookAppointment\":{}")
+            && find(end, b"\"errors\":").is_none()
     }
 }
 

@@ -101,10 +101,14 @@ impl Session {
     pub fn next_booking(&self) -> u64 {
         self.bookings.fetch_add(1, Ordering::Relaxed)
     }
+}
 
-    /// Notes what is booked, so that the next run books elsewhere.
-    pub fn save(&self) -> Outcome<()> {
-        Ok(std::fs::write(&self.file, self.bookings.load(Ordering::Relaxed).to_string())?)
+/// Notes what is booked, so that the next run books elsewhere, however this one ended.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::write(&self.file, self.bookings.load(Ordering::Relaxed).to_string()) {
+            crate::say(&format!("the next run will book what is booked: {error}"));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! journal, no decryption.
 
 mod answer;
+mod live;
 mod postgres;
 mod sqlite;
 
@@ -43,7 +44,7 @@ pub async fn serve(site: &Site, listener: TcpListener) -> Outcome<()> {
         Engine::Postgres => postgres::routes(&site.owner_url()?).await?,
         Engine::Sqlite => sqlite::routes(&site.file())?,
     };
-    axum::serve(listener, routes.merge(constant())).await?;
+    axum::serve(listener, routes.merge(constant()).merge(live::routes())).await?;
     Ok(())
 }
 

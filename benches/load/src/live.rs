@@ -1,6 +1,7 @@
 //! `load live`: many subscribers of one practice, and the time from one booking to the last of their frames.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,12 +16,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use crate::client::Connection;
+use crate::client::{Connection, get};
 use crate::drive::Session;
+use crate::process::Process;
 use crate::queries::{Query, Requests, Side};
 use crate::random::Random;
-use crate::run::start_server;
-use crate::site::{Engine, Site, binaries};
+use crate::run::{start_limit, start_server};
+use crate::site::{Data, Engine, Site, binaries};
 use crate::table::{Goal, HEADING, Line, median};
 use crate::{Outcome, process, say};
 
@@ -50,10 +52,12 @@ struct Arrivals {
     times: Mutex<Vec<Instant>>,
     /// What subscribers were told instead.
     lost: Mutex<Vec<String>>,
+    /// How long the last one was.
+    bytes: AtomicUsize,
     more: Notify,
 }
 
-pub async fn run(options: &Options, sites: &[Site]) -> Outcome<()> {
+pub async fn run(options: &Options, data: &Data, sites: &[Site]) -> Outcome<()> {
     let most = options.subscribers.iter().max().copied().unwrap_or(0);
     let allowed = open_files()?;
     if allowed < most + 100 {
@@ -65,36 +69,80 @@ pub async fn run(options: &Options, sites: &[Site]) -> Outcome<()> {
     for site in sites {
         for subscribers in &options.subscribers {
             // Each on a fresh server: memory that was used once is not given back at once.
-            measure(options, site, *subscribers).await?;
+            let praxis = praxis(options, site, *subscribers).await?;
+            let limit = limit(options, data, site, *subscribers, praxis.bytes).await?;
+            report(site, *subscribers, &praxis, &limit);
         }
     }
     Ok(())
 }
 
-async fn measure(options: &Options, site: &Site, subscribers: usize) -> Outcome<()> {
+async fn praxis(options: &Options, site: &Site, subscribers: usize) -> Outcome<Figures> {
     let (server, _) = start_server(site, &binaries()?.join("praxis")).await?;
     let session = Session::start(site, server.address).await?;
     let token = session.token(WORKSPACE).to_owned();
+    let mut requests =
+        Requests { query: Query::Q4, plan: site.plan, session: &session, random: Random::new(1) };
+    let address = server.address;
+    let subscribe = || subscribe(address, &token);
+    let book = || requests.next_in(WORKSPACE, Side::Praxis);
+    measure(options, server, subscribers, subscribe, book).await
+}
+
+/// A text of so many bytes, to as many who do nothing but listen.
+async fn limit(
+    options: &Options,
+    data: &Data,
+    site: &Site,
+    subscribers: usize,
+    bytes: usize,
+) -> Outcome<Figures> {
+    let server = start_limit(site, data).await?;
+    let address = server.address;
+    let announce = || get(&format!("/announce?bytes={bytes}"));
+    measure(options, server, subscribers, || connect(address, "/live"), announce).await
+}
+
+/// What was measured with so many subscribers.
+struct Figures {
+    /// Memory of an idle subscriber, in kB.
+    idle: f64,
+    /// CPU of a delivery, in microseconds.
+    cost: f64,
+    /// Milliseconds from an announcement to the first, the middle and the last of its frames.
+    times: [f64; 3],
+    /// Resident memory at the end, in kB.
+    memory: u64,
+    /// Of a frame.
+    bytes: usize,
+}
+
+async fn measure<S>(
+    options: &Options,
+    server: Process,
+    subscribers: usize,
+    subscribe: impl Fn() -> S,
+    mut announce: impl FnMut() -> Vec<u8>,
+) -> Outcome<Figures>
+where
+    S: Future<Output = Outcome<WebSocketStream<TcpStream>>>,
+{
     let arrivals = Arc::<Arrivals>::default();
     let before = process::memory(server.pid, "VmRSS")?;
-    let connected = futures::stream::iter(0..subscribers)
-        .map(|_| subscribe(server.address, &token))
-        .buffer_unordered(AT_ONCE);
+    let connected = futures::stream::iter(0..subscribers).map(|_| subscribe()).buffer_unordered(AT_ONCE);
     let sockets: Vec<_> = connected.collect().await;
     let sockets = sockets.into_iter().collect::<Outcome<Vec<_>>>()?;
     let readers: Vec<_> =
         sockets.into_iter().map(|socket| tokio::spawn(read(socket, arrivals.clone()))).collect();
     // Until all subscriptions run.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    arrivals.refuse_losses("before anything was booked")?;
+    arrivals.refuse_losses("before anything was announced")?;
     let idle = process::memory(server.pid, "VmRSS")?;
 
-    let mut requests =
-        Requests { query: Query::Q4, plan: site.plan, session: &session, random: Random::new(1) };
     let mut connection = Connection::open(server.address).await?;
-    let (mut cpu, mut first, mut half, mut last) = (0.0, Vec::new(), Vec::new(), Vec::new());
+    let (mut cpu, mut times) = (0.0, [Vec::new(), Vec::new(), Vec::new()]);
     for _ in 0..options.events {
-        let request = requests.next_in(WORKSPACE, Side::Praxis);
+        let request = announce();
         arrivals.times.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let (spent, began) = (process::cpu(server.pid)?, Instant::now());
         let reply = connection.ask(&request).await?;
@@ -102,44 +150,60 @@ async fn measure(options: &Options, site: &Site, subscribers: usize) -> Outcome<
             return Err(String::from_utf8_lossy(reply.body).into());
         }
         arrivals.wait_for(subscribers).await?;
-        let times = std::mem::take(&mut *arrivals.times.lock().unwrap_or_else(PoisonError::into_inner));
-        let after = |at: usize| times.get(at).map_or(f64::NAN, |time| (*time - began).as_secs_f64() * 1e3);
-        first.push(after(0));
-        half.push(after(subscribers / 2));
-        last.push(after(subscribers.saturating_sub(1)));
+        let arrived = std::mem::take(&mut *arrivals.times.lock().unwrap_or_else(PoisonError::into_inner));
+        for (at, times) in [0, subscribers / 2, subscribers.saturating_sub(1)].into_iter().zip(&mut times) {
+            times.push(arrived.get(at).map_or(f64::NAN, |time| (*time - began).as_secs_f64() * 1e3));
+        }
         tokio::time::sleep(Duration::from_millis(300)).await;
         cpu += process::cpu(server.pid)? - spent;
     }
-    session.save()?;
-    let deliveries = (subscribers * options.events) as f64;
-    let each = (idle.saturating_sub(before)) as f64 / subscribers as f64;
-    say(&format!(
-        "\n{}, {subscribers} subscribers: first frame {:.1} ms, half of them {:.1} ms, last {:.1} ms after the booking was \
-         sent; memory {:.0} MB\n\n{HEADING}",
-        site.engine.name(),
-        median(&first),
-        median(&half),
-        median(&last),
-        process::memory(server.pid, "VmRSS")? as f64 / 1e3,
-    ));
-    let cost = cpu * 1e6 / deliveries;
-    for (measure, unit, value, most) in
-        [("memory of an idle subscriber", " kB", each, 10.0), ("CPU of a delivery", " µs", cost, 12.0)]
-    {
+    readers.iter().for_each(tokio::task::JoinHandle::abort);
+    let figures = Figures {
+        idle: idle.saturating_sub(before) as f64 / subscribers as f64,
+        cost: cpu * 1e6 / (subscribers * options.events) as f64,
+        times: times.map(|times| median(&times)),
+        memory: process::memory(server.pid, "VmRSS")?,
+        bytes: arrivals.bytes.load(Ordering::Relaxed),
+    };
+    server.stop().await?;
+    Ok(figures)
+}
+
+fn report(site: &Site, subscribers: usize, praxis: &Figures, limit: &Figures) {
+    for (name, figures) in [("praxis", praxis), ("limit", limit)] {
+        let [first, half, last] = figures.times;
+        say(&format!(
+            "{} {subscribers} subscribers, {name}: {:.1} kB each, {:.1} µs a delivery of {} bytes; first frame {first:.1} ms, \
+             half of them {half:.1} ms, last {last:.1} ms after it was sent; memory {:.0} MB",
+            site.engine.name(),
+            figures.idle,
+            figures.cost,
+            figures.bytes,
+            figures.memory as f64 / 1e3,
+        ));
+    }
+    say(HEADING);
+    for (measure, unit, value, most) in [
+        ("memory of an idle subscriber", " kB", praxis.idle, 10.0),
+        ("CPU of a delivery", " µs", praxis.cost, 12.0),
+    ] {
         let goal = Goal::AtMost(most);
         say(&Line { measure: measure.into(), unit, values: vec![value], goal }.text());
     }
-    readers.iter().for_each(tokio::task::JoinHandle::abort);
-    server.stop().await
 }
 
-async fn subscribe(server: SocketAddr, token: &str) -> Outcome<WebSocketStream<TcpStream>> {
-    let mut request = format!("ws://{server}/graphql").into_client_request()?;
+async fn connect(server: SocketAddr, path: &str) -> Outcome<WebSocketStream<TcpStream>> {
+    let mut request = format!("ws://{server}{path}").into_client_request()?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
     let config = WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(0);
     let stream = TcpStream::connect(server).await?;
     stream.set_nodelay(true)?;
-    let (mut socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
+    let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
+    Ok(socket)
+}
+
+async fn subscribe(server: SocketAddr, token: &str) -> Outcome<WebSocketStream<TcpStream>> {
+    let mut socket = connect(server, "/graphql").await?;
     let introduction =
         json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {token}") } });
     socket.send(Message::text(introduction.to_string())).await?;
@@ -155,7 +219,10 @@ async fn subscribe(server: SocketAddr, token: &str) -> Outcome<WebSocketStream<T
 async fn read(mut socket: WebSocketStream<TcpStream>, arrivals: Arc<Arrivals>) {
     while let Some(message) = socket.next().await {
         match message {
-            Ok(Message::Text(text)) if text.contains("\"next\"") && !text.contains("\"errors\"") => {
+            Ok(Message::Text(text))
+                if (text.contains("\"next\"") && !text.contains("\"errors\"")) || text.starts_with("xxx") =>
+            {
+                arrivals.bytes.store(text.len(), Ordering::Relaxed);
                 arrivals.times.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
                 arrivals.more.notify_one();
             }

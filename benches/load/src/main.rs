@@ -86,7 +86,7 @@ fn run(cli: Cli) -> Outcome<()> {
         Command::Live(options) => {
             let sites = sites(options.engine, data)?;
             generate(&sites)?;
-            one_thread()?.block_on(live::run(&options, &sites))
+            one_thread()?.block_on(live::run(&options, &data, &sites))
         }
         Command::Import(options) => one_thread()?.block_on(import::run(&options)),
     }

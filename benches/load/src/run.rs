@@ -118,7 +118,6 @@ async fn measure(options: &Options, data: &Data, site: &Site) -> Outcome<Report>
             compare(systems, query, site.plan, &session).await?;
         }
         queries.push(rounds(options, site, &session, systems, query).await?);
-        session.save()?;
     }
     let loaded_memory = process::memory(server.pid, "VmRSS")?;
     limit.stop().await?;
@@ -177,7 +176,7 @@ pub async fn start_server(site: &Site, binary: &std::path::Path) -> Outcome<(Pro
     Ok((process, admin))
 }
 
-async fn start_limit(site: &Site, data: &Data) -> Outcome<Process> {
+pub async fn start_limit(site: &Site, data: &Data) -> Outcome<Process> {
     let listen = process::free_address()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["limit", "--engine", site.engine.name(), "--listen", &listen.to_string()]);

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Response;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::time::{Instant, sleep};
 
 use super::{Caller, DEADLINE, Endpoint, refused, run, told};
+use crate::access::sessions::Watch;
 use crate::error::{Error, Result};
 use crate::graphql::context::Call;
 use crate::graphql::document::{Prepared, Selected};
@@ -52,9 +54,22 @@ async fn begin(
         Ok(None) => None,
         Ok(Some(response)) | Err(response) => Some(last(told(&call, response).await, &caller)),
     };
-    let subscription = call.following.source().filter(|_| last.is_none()).map(|source| {
+    let source = call.following.source().filter(|_| last.is_none());
+    let subscription = source.zip(caller.identity.as_ref()).map(|(source, identity)| {
+        let watch = endpoint.app.sessions.watch(identity.subject(), None);
         let selected = Arc::new(prepared.selected());
-        Subscription { endpoint, prepared, caller, source, selected, told: BTreeSet::new(), owes: 0 }
+        let caller = caller.clone();
+        // Boxed: it is handed from one delivery to the next, and many wait.
+        Box::new(Subscription {
+            endpoint,
+            prepared,
+            caller,
+            watch,
+            source,
+            selected,
+            told: BTreeSet::new(),
+            owes: 0,
+        })
     });
     let frames = stream::unfold(subscription, async |subscription| subscription?.next().await);
     stream::iter(last).chain(frames)
@@ -70,6 +85,7 @@ struct Subscription {
     prepared: Prepared,
     /// Whoever is signed in at this moment.
     caller: Caller,
+    watch: Watch,
     source: Source,
     selected: Arc<Selected>,
     /// The patients that it has told of: the journal knows.
@@ -81,7 +97,7 @@ struct Subscription {
 impl Subscription {
     /// The next delivery, and what goes on after it. After an error nothing does: what was not delivered is there
     /// for whoever comes back.
-    async fn next(mut self) -> Option<(Arc<Frame>, Option<Self>)> {
+    async fn next(mut self: Box<Self>) -> Option<(Arc<Frame>, Option<Box<Self>>)> {
         match self.produce().await {
             Ok(frame) => {
                 self.owes = frame.objects.max(self.prepared.cost.into());
@@ -94,7 +110,10 @@ impl Subscription {
     async fn produce(&mut self) -> Result<Arc<Frame>, Response> {
         self.pay().await.map_err(refused)?;
         loop {
-            let event = self.source.next().await.map_err(refused)?;
+            let event = tokio::select! {
+                event = self.source.next() => Some(event.map_err(refused)?),
+                () = self.watch.alarm() => None,
+            };
             self.authorise().await.map_err(refused)?;
             let Some(event) = event else { continue };
             // Boxed: most of the time there is nothing to tell, and many wait.
@@ -154,15 +173,19 @@ impl Subscription {
         }
     }
 
-    /// What is answered for the event, and whether others who see the same may be told the same.
-    async fn execute(&self, call: &Arc<Call>) -> (Option<Arc<Frame>>, bool) {
-        let mut responses = self.endpoint.schema.execute_stream(self.prepared.request().data(call.clone()));
-        let Some(mut response) = responses.next().await else { return (None, false) };
-        response.errors.extend(call.take_field_errors());
-        error::finish(&mut response, &call.request.id);
-        let is_alike = response.errors.is_empty() && !call.has_notes();
-        let (cursor, seen) = (Some(self.source.position().into()), call.take_seen_patients());
-        (Some(Arc::new(Frame { cursor, seen, ..Frame::new(&response) })), is_alike)
+    /// What is answered for the event, and whether others who see the same may be told the same. Boxed: it is large,
+    /// one of them runs it, and the others would wait with room for it.
+    fn execute<'a>(&'a self, call: &'a Arc<Call>) -> BoxFuture<'a, (Option<Arc<Frame>>, bool)> {
+        let request = self.prepared.request().data(call.clone());
+        let mut responses = self.endpoint.schema.execute_stream(request);
+        Box::pin(async move {
+            let Some(mut response) = responses.next().await else { return (None, false) };
+            response.errors.extend(call.take_field_errors());
+            error::finish(&mut response, &call.request.id);
+            let is_alike = response.errors.is_empty() && !call.has_notes();
+            let (cursor, seen) = (Some(self.source.position().into()), call.take_seen_patients());
+            (Some(Arc::new(Frame { cursor, seen, ..Frame::new(&response) })), is_alike)
+        })
     }
 
     /// Charges the last delivery, to the user alone: it was not their doing that something happened, and many of a

@@ -133,11 +133,15 @@ on_both_engines! {
                 assert!(condition.starts_with("(workspace_id = "), "{}: {condition}", table.name);
                 assert!(condition.contains("current_setting('app.workspace_id'"), "{}: {condition}", table.name);
             }
-            // A further policy would open the table further. There are two openings: to read one's own memberships,
-            // and to append to the journals that a group commit names.
+            // A further policy would open the table further. There are three openings: to read one's own memberships,
+            // those of the users whose sign-ins are checked, and to append to the journals that a group commit names.
             let further: Vec<_> = of_table.iter().filter(|policy| policy[1] != "tenant").collect();
             let own = further.iter().all(|policy| match (table.name.as_str(), policy[2].as_str()) {
-                ("memberships", "SELECT") => policy[1] == "own",
+                ("memberships", "SELECT") => match policy[1].as_str() {
+                    "own" => policy[3].contains("current_setting('app.user_id'"),
+                    "checked" => policy[3].contains("current_setting('app.checked_users'"),
+                    _ => false,
+                },
                 ("audit_events", "INSERT") | ("audit_heads", "SELECT" | "INSERT" | "UPDATE") => {
                     policy[1].starts_with("group_commit_")
                         && policy[3..].iter().any(|c| c.contains("current_setting('app.journal_workspaces'"))

@@ -1,13 +1,16 @@
-//! The journal's group commit on PostgreSQL: what the application's role may do to the workspaces that it names.
+//! What the application's role may do on PostgreSQL to what a transaction names beside its own workspace and user:
+//! the journal's group commit, and the check of sign-ins.
 
+use praxis::access::entity::user;
 use praxis::journal::{entity as event, head};
+use praxis::member::entity as member;
 use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 
 use super::catalogue::texts;
 use super::database::with_postgres;
 use super::facts::Practice;
-use super::rows::Row;
+use super::rows::{Row, new_id};
 
 async fn add_event(db: &DatabaseConnection, workspace: Uuid, seq: i64) -> Result<(), DbErr> {
     Row::<event::Entity>::new()
@@ -49,6 +52,41 @@ async fn a_group_commit_appends_to_the_journals_it_names_and_opens_nothing_else(
         assert_eq!(count(db, "audit_heads").await, "0");
         let unnamed = add_event(db, named.workspace, 3).await.unwrap_err();
         assert!(unnamed.to_string().contains("row-level security"), "{unnamed}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_check_reads_the_memberships_of_the_users_it_names_and_opens_nothing_else() {
+    with_postgres(async |db: &DatabaseConnection| {
+        let practice = Practice::open(db).await;
+        let (named, other) = (new_id(), new_id());
+        for id in [named, other] {
+            let account = Row::<user::Entity>::new().set(user::Column::Id, id);
+            account.set(user::Column::Email, format!("{id}@north.example")).insert(db).await.unwrap();
+            Row::<member::Entity>::new()
+                .set(member::Column::WorkspaceId, practice.workspace)
+                .set(member::Column::UserId, id)
+                .set(member::Column::Role, "NURSE")
+                .insert(db)
+                .await
+                .unwrap();
+        }
+        db.execute_unprepared("SET ROLE praxis_app").await.unwrap();
+        let setting = format!("SELECT set_config('app.checked_users', '{named}', false)");
+        db.execute_unprepared(&setting).await.unwrap();
+
+        let seen = texts(db, "SELECT user_id::text FROM memberships").await;
+        assert_eq!(seen, [[named.to_string()]]);
+        for table in ["appointments", "patients", "audit_heads", "patient_keys"] {
+            assert_eq!(count(db, table).await, "0", "{table}");
+        }
+        let changed = db.execute_unprepared("UPDATE memberships SET role = 'OWNER'").await.unwrap();
+        assert_eq!(changed.rows_affected(), 0);
+        assert_eq!(db.execute_unprepared("DELETE FROM memberships").await.unwrap().rows_affected(), 0);
+
+        db.execute_unprepared("SELECT set_config('app.checked_users', '', false)").await.unwrap();
+        assert_eq!(count(db, "memberships").await, "0");
     })
     .await;
 }

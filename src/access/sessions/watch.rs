@@ -1,0 +1,149 @@
+//! Watching the sign-ins behind open sockets and streams: one task for all of them, so that whoever waits sleeps.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
+
+use super::{Remembered, check};
+use crate::access::token::Subject;
+use crate::clock::Clock;
+use crate::db::Database;
+use crate::id::{AuthSessionId, UserId};
+
+/// How often the watched sign-ins are checked: before what is remembered of them runs out.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// A sign-in that is watched until this is dropped.
+pub struct Watch(Arc<Watched>);
+
+struct Watched {
+    subject: Subject,
+    /// Until when its token holds, where that matters.
+    until: Option<DateTime<Utc>>,
+    alarm: Notify,
+}
+
+impl Watch {
+    /// Comes when the sign-in, or its token, may be over: whoever watches asks again.
+    pub async fn alarm(&self) {
+        self.0.alarm.notified().await;
+    }
+}
+
+/// The sign-ins that are watched.
+#[derive(Clone, Default)]
+pub struct Watches(Arc<Mutex<HashMap<AuthSessionId, Vec<Weak<Watched>>>>>);
+
+impl Watches {
+    pub fn add(&self, subject: Subject, until: Option<DateTime<Utc>>) -> Watch {
+        let session = subject.session;
+        let watched = Arc::new(Watched { subject, until, alarm: Notify::new() });
+        let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.entry(session).or_default().push(Arc::downgrade(&watched));
+        Watch(watched)
+    }
+
+    /// Lets those who watch this sign-in ask again at once.
+    pub fn alarm(&self, session: AuthSessionId) {
+        let watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_session = watches.get(&session).into_iter().flatten().filter_map(Weak::upgrade);
+        of_session.for_each(|watched| watched.alarm.notify_one());
+    }
+
+    /// The same for all.
+    pub fn alarm_all(&self) {
+        self.live().iter().for_each(|watched| watched.alarm.notify_one());
+    }
+
+    /// Those that somebody still watches.
+    fn live(&self) -> Vec<Arc<Watched>> {
+        let mut live = Vec::new();
+        let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.retain(|_, of_session| {
+            let before = live.len();
+            of_session.retain(|watched| {
+                live.extend(watched.upgrade());
+                watched.strong_count() > 0
+            });
+            live.len() > before
+        });
+        live
+    }
+
+    /// Checks again and again what is watched, and remembers it, so that nobody who is told of an event has to.
+    pub async fn run(self, db: Database, clock: Clock, remembered: Remembered) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let mut live = self.live();
+            live.sort_unstable_by_key(|watched| watched.subject.session.0);
+            for group in live
+                .chunk_by(|one, other| one.subject.session == other.subject.session)
+                .collect::<Vec<_>>()
+                .chunks(check::GROUP)
+            {
+                sweep(&db, &clock, &remembered, group).await;
+            }
+        }
+    }
+}
+
+/// Checks these sign-ins, each with all who watch it.
+async fn sweep(db: &Database, clock: &Clock, remembered: &Remembered, group: &[&[Arc<Watched>]]) {
+    let sign_ins: Vec<(UserId, AuthSessionId)> = group
+        .iter()
+        .filter_map(|watched| watched.first())
+        .map(|watched| (watched.subject.user, watched.subject.session))
+        .collect();
+    let found = match check::find(db, &sign_ins).await {
+        Ok(found) => found,
+        Err(error) => {
+            // What is remembered runs out soon, and then nobody is told of anything.
+            tracing::warn!(error = &error as &dyn std::error::Error, "sign-ins cannot be checked");
+            return;
+        }
+    };
+    for watched in group.iter().copied().flatten() {
+        let subject = &watched.subject;
+        let checked = found.get(&(subject.user, subject.session));
+        if let Some(checked) = checked {
+            remembered.insert(subject.session, checked.clone());
+        } else {
+            remembered.invalidate(&subject.session);
+        }
+        let now = clock.now();
+        let goes_on = checked.is_some_and(|checked| checked.admits(subject, now));
+        if !goes_on || watched.until.is_some_and(|until| until <= now) {
+            watched.alarm.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_alarm_wakes_those_who_watch_the_sign_in_and_who_is_gone_is_forgotten() {
+        let watches = Watches::default();
+        let subject =
+            |session| Subject { user: UserId(Uuid::nil()), session: AuthSessionId(session), seat: None };
+        let first = watches.add(subject(Uuid::nil()), None);
+        let second = watches.add(subject(Uuid::nil()), None);
+        let other = watches.add(subject(Uuid::max()), None);
+        watches.alarm(AuthSessionId(Uuid::nil()));
+        first.alarm().await;
+        second.alarm().await;
+        let silent = tokio::time::timeout(Duration::from_millis(20), other.alarm()).await;
+        assert!(silent.is_err());
+        drop((first, second));
+        assert_eq!(watches.live().len(), 1);
+        assert_eq!(watches.0.lock().unwrap().len(), 1);
+        watches.alarm_all();
+        other.alarm().await;
+    }
+}
