@@ -9,6 +9,7 @@ mod import;
 mod limit;
 mod live;
 mod plan;
+mod plans;
 mod process;
 mod queries;
 mod random;
@@ -56,6 +57,11 @@ enum Command {
     Run(run::Options),
     /// Announces bookings to many subscribers
     Live(live::Options),
+    /// Looks for tables that a list or a loader reads whole
+    Plans {
+        #[arg(long)]
+        engine: Option<Engine>,
+    },
     /// Imports FHIR bundles
     Import(import::Options),
 }
@@ -86,7 +92,12 @@ fn run(cli: Cli) -> Outcome<()> {
         Command::Live(options) => {
             let sites = sites(options.engine, data)?;
             generate(&sites)?;
-            one_thread()?.block_on(live::run(&options, &data, &sites))
+            one_thread()?.block_on(live::run(&options, data, &sites))
+        }
+        Command::Plans { engine } => {
+            let sites = sites(engine, data)?;
+            generate(&sites)?;
+            many_threads()?.block_on(plans::run(&sites))
         }
         Command::Import(options) => one_thread()?.block_on(import::run(&options)),
     }

@@ -145,8 +145,11 @@ impl Subscription {
         let Some(frame) = found.await?.map_err(refused)? else { return Ok(None) };
         let fresh = frame.seen.iter().filter(|(patient, _)| !self.told.contains(patient));
         call.saw(fresh.map(|(patient, columns)| (*patient, columns.clone())).collect());
-        call.tell_journal().await.map_err(refused)?;
-        self.told.extend(frame.seen.keys());
+        // Boxed: it is large, and most have nothing to tell it.
+        if call.has_notes() || !frame.seen.is_empty() {
+            Box::pin(call.tell_journal()).await.map_err(refused)?;
+            self.told.extend(frame.seen.keys());
+        }
         Ok(Some(frame))
     }
 
