@@ -11,8 +11,8 @@ COPY . .
 COPY --from=web /web/dist web/dist
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/praxis/target \
-    PRAXIS_WEB=off cargo build --release --locked --bin praxis \
-    && install -D target/release/praxis /image/usr/local/bin/praxis \
+    PRAXIS_WEB=off cargo build --profile dist --locked --bin praxis \
+    && install -D target/dist/praxis /image/usr/local/bin/praxis \
     && mkdir /image/data
 
 FROM gcr.io/distroless/cc-debian12:nonroot

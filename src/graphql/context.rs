@@ -113,7 +113,8 @@ impl Call {
             Some(identity) => Scope::user(identity.user),
             None => Scope::default(),
         };
-        let begun = Arc::new(self.app.db.begin_read(scope).await?);
+        // Boxed: it is large, and whoever reads has room for it.
+        let begun = Arc::new(Box::pin(self.app.db.begin_read(scope)).await?);
         *tx = Some(begun.clone());
         Ok(begun)
     }

@@ -181,7 +181,9 @@ where
     if !ctx.look_ahead().field("totalCount").exists() {
         return Ok(None);
     }
-    Ok(Some(query.clone().count(&*ctx.call().tx().await?).await?))
+    let tx = ctx.call().tx().await?;
+    // Boxed: it is large, and few ask for it.
+    Ok(Some(Box::pin(query.clone().count(&*tx)).await?))
 }
 
 /// Reads one page of a query whose rows are what the list shows.

@@ -220,7 +220,9 @@ impl ModelEx {
         #[graphql(desc = "At most this many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Result<Option<List<appointment::entity::ModelEx>>> {
-        Ok(Some(of_patient(ctx, self.id, order_by, PageArgs { first, after, last, before }).await?))
+        let args = PageArgs { first, after, last, before };
+        // Boxed: the future of every other field of a patient would have room for it.
+        Ok(Some(Box::pin(of_patient(ctx, self.id, order_by, args)).await?))
     }
 
     /// Illnesses of relatives, in the order in which they were entered.

@@ -1,6 +1,7 @@
 //! `load live`: many subscribers of one practice, and the time from one booking to the last of their frames.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,6 +45,9 @@ pub struct Options {
     /// Bookings that are announced to all
     #[arg(long, default_value_t = 9)]
     events: usize,
+    /// The server's binary, when it is not the one of this build
+    #[arg(long)]
+    server: Option<PathBuf>,
 }
 
 /// When frames arrived.
@@ -78,7 +82,8 @@ pub async fn run(options: &Options, data: &Data, sites: &[Site]) -> Outcome<()> 
 }
 
 async fn praxis(options: &Options, site: &Site, subscribers: usize) -> Outcome<Figures> {
-    let (server, _) = start_server(site, &binaries()?.join("praxis")).await?;
+    let binary = options.server.clone().map_or_else(|| Ok(binaries()?.join("praxis")), Outcome::Ok)?;
+    let (server, _) = start_server(site, &binary).await?;
     let session = Session::start(site, server.address).await?;
     let token = session.token(WORKSPACE).to_owned();
     let mut requests =
