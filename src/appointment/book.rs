@@ -4,6 +4,8 @@
 //! exclusion decides all the same, but on PostgreSQL two bookings that meet in it wait for each other until one
 //! is found to be a deadlock, a second later; in a queue for the practitioner they never meet there.
 
+use std::sync::{Mutex, PoisonError};
+
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::{ActiveModelTrait, IntoActiveModel, Set};
 
@@ -70,12 +72,19 @@ impl Booking {
     }
 }
 
+/// What a request to book led to.
+pub struct Booked {
+    pub id: AppointmentId,
+    /// As it was stored; nothing when the request repeats an earlier one.
+    pub row: Option<Model>,
+}
+
 pub async fn book(
     app: &App,
     actor: &Actor,
     key: Option<&IdempotencyKey>,
     input: &BookAppointmentInput,
-) -> Result<AppointmentId> {
+) -> Result<Booked> {
     actor.require(Permission::BookAppointments)?;
     permit_override(actor, input.override_reason.as_deref())?;
     check_texts(&[("reason", input.reason.as_ref()), ("notes", input.notes.as_ref())])?;
@@ -86,20 +95,29 @@ pub async fn book(
         return Err(Error::invalid("practitionerId", "An override says whose time it takes."));
     }
 
-    app.write_once(actor, key, move |unit| async move {
+    let placed = Mutex::new(None);
+    let keep = |row: Model| {
+        let id = row.id;
+        *placed.lock().unwrap_or_else(PoisonError::into_inner) = Some(row);
+        id
+    };
+    let keep = &keep;
+    let booked = app.write_once(actor, key, move |unit| async move {
         if let Some(id) = input.hold_id {
             let held = hold::commands::own(&unit, actor, id).await?;
             let booking = Booking::of(input, input.practitioner_id.unwrap_or(held.practitioner_id));
-            let booked = Box::pin(hold::commands::confirm(app, &unit, actor, &held, &booking)).await?;
-            return Ok(booked.id);
+            return Ok(keep(Box::pin(hold::commands::confirm(app, &unit, actor, &held, &booking)).await?));
         }
         let practitioner = match input.practitioner_id {
             Some(id) => id,
             None => somebody(&unit, actor, input).await?,
         };
-        Ok(place(app, &unit, actor, &Booking::of(input, practitioner)).await?.id)
-    })
-    .await
+        Ok(keep(place(app, &unit, actor, &Booking::of(input, practitioner)).await?))
+    });
+    let id = booked.await?;
+    // What another attempt placed was undone.
+    let row = placed.into_inner().unwrap_or_else(PoisonError::into_inner).filter(|row: &Model| row.id == id);
+    Ok(Booked { id, row })
 }
 
 /// The practitioner for a booking that names none.

@@ -109,8 +109,11 @@ impl AppointmentMutation {
         let actor = ctx.actor()?;
         let key = ctx.idempotency(input.idempotency_key.as_deref())?;
         match book::book(ctx.app(), &actor, key.as_ref(), &input).await {
-            Ok(id) => {
-                let appointment = reload(ctx, id).await?;
+            Ok(booked) => {
+                let appointment = match booked.row {
+                    Some(row) => row.into(),
+                    None => reload(ctx, booked.id).await?,
+                };
                 Ok(Some(BookAppointmentPayload::Booked(Box::new(AppointmentBooked { appointment }))))
             }
             Err(error @ (Error::Occupied | Error::Unbookable(_))) => {
