@@ -5,12 +5,16 @@
 
 use std::marker::PhantomData;
 
-use sea_orm::sea_query::{Alias, CommonTableExpression, Expr, LockType, Query, SelectStatement, WithClause};
+use sea_orm::sea_query::{
+    Expr, LockType, PostgresQueryBuilder, SelectStatement, SqlWriterValues, SqliteQueryBuilder,
+};
 use sea_orm::{
-    ConnectionTrait, EntityTrait, FromQueryResult, Iden, Iterable, QueryResult, QueryTrait, Select,
+    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Iden, Iterable, QueryResult, QueryTrait,
+    Select, Statement,
 };
 use uuid::Uuid;
 
+use super::pending::push;
 use crate::error::Result;
 
 /// Selects that are run together.
@@ -58,22 +62,7 @@ impl Together {
     pub async fn run(self, db: &impl ConnectionTrait) -> Result<Found> {
         let mut found: Vec<Vec<QueryResult>> = self.parts.iter().map(|_| Vec::new()).collect();
         let ids: Vec<String> = (0..self.parts.len()).map(|part| format!("p{part}_id")).collect();
-        let mut with = WithClause::new();
-        let mut all = Query::select();
-        for (index, part) in self.parts.into_iter().enumerate() {
-            let name = Alias::new(format!("p{index}"));
-            for column in part.columns {
-                let alias = Alias::new(format!("p{index}_{column}"));
-                all.expr_as(Expr::col((name.clone(), Alias::new(column))), alias);
-            }
-            match index {
-                0 => all.from(name.clone()),
-                _ => all.full_outer_join(name.clone(), Expr::cust("FALSE")),
-            };
-            let mut table = CommonTableExpression::new();
-            with.cte(table.table_name(name).query(part.query).materialized(true).to_owned());
-        }
-        for row in db.query_all(&all.with(with)).await? {
+        for row in db.query_all_raw(self.statement(db.get_database_backend())).await? {
             for (part, id) in ids.iter().enumerate() {
                 if row.try_get::<Option<Uuid>>("", id)?.is_some() {
                     found[part].push(row);
@@ -82,6 +71,36 @@ impl Together {
             }
         }
         Ok(Found(found))
+    }
+
+    /// Written by hand as far as it is the same for all selects: built from parts, it took longer than to be run.
+    fn statement(self, db_backend: DbBackend) -> Statement {
+        let postgres = db_backend == DbBackend::Postgres;
+        let mut sql = match postgres {
+            true => SqlWriterValues::new("$", true),
+            false => SqlWriterValues::new("?", false),
+        };
+        let (mut columns, mut tables) = (String::new(), String::new());
+        for (index, Part { query, columns: of_part }) in self.parts.into_iter().enumerate() {
+            let (opening, join, on) = match index {
+                0 => ("WITH", "", ""),
+                _ => (",", " FULL OUTER JOIN ", " ON FALSE"),
+            };
+            push(&mut sql, &format!("{opening} p{index} AS MATERIALIZED ("));
+            match postgres {
+                true => query.build_collect_into(PostgresQueryBuilder, &mut sql),
+                false => query.build_collect_into(SqliteQueryBuilder, &mut sql),
+            }
+            push(&mut sql, ")");
+            for column in of_part {
+                let comma = if columns.is_empty() { "" } else { ", " };
+                columns.extend([comma, &format!("p{index}.\"{column}\" AS \"p{index}_{column}\"")]);
+            }
+            tables.extend([join, &format!("p{index}"), on]);
+        }
+        push(&mut sql, &format!(" SELECT {columns} FROM {tables}"));
+        let (sql, values) = sql.into_parts();
+        Statement { sql, values: Some(values), db_backend }
     }
 }
 
