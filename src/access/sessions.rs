@@ -4,6 +4,7 @@ mod check;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -24,7 +25,7 @@ use crate::id::{AuthSessionId, UserId};
 
 /// How long a check holds: so long a sign-out or a change of role may go unfelt. Those who follow the workspace feel
 /// it earlier: what is behind open sockets and streams is checked more often.
-const HOLDS: Duration = Duration::from_secs(4);
+const HOLDS: Duration = Duration::from_secs(3);
 
 /// A signed-in person.
 #[derive(Clone, Debug)]
@@ -51,7 +52,43 @@ impl Identity {
     }
 }
 
-type Remembered = Cache<AuthSessionId, Arc<Checked>>;
+/// What recent checks found.
+#[derive(Clone)]
+struct Remembered {
+    checked: Cache<AuthSessionId, Arc<Checked>>,
+    /// How often something was forgotten on purpose.
+    forgotten: Arc<AtomicU64>,
+}
+
+impl Remembered {
+    fn new() -> Self {
+        let checked = Cache::builder().max_capacity(100_000).time_to_live(HOLDS).build();
+        Self { checked, forgotten: Arc::default() }
+    }
+
+    /// To be asked for before the rows are read that are to be kept.
+    fn mark(&self) -> u64 {
+        self.forgotten.load(Ordering::SeqCst)
+    }
+
+    /// Keeps what the rows said, unless something was forgotten since the mark: then they may say something else now.
+    fn keep(&self, mark: u64, session: AuthSessionId, checked: Arc<Checked>) {
+        self.checked.insert(session, checked);
+        if self.mark() != mark {
+            self.checked.invalidate(&session);
+        }
+    }
+
+    fn forget(&self, session: AuthSessionId) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.checked.invalidate(&session);
+    }
+
+    fn forget_all(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.checked.invalidate_all();
+    }
+}
 
 /// Recently checked sign-ins, and those behind open sockets and streams.
 pub struct Sessions {
@@ -64,7 +101,7 @@ pub struct Sessions {
 
 impl Sessions {
     pub fn start(db: Database, clock: Clock) -> Self {
-        let remembered: Remembered = Cache::builder().max_capacity(100_000).time_to_live(HOLDS).build();
+        let remembered = Remembered::new();
         let watches = Watches::default();
         let mut watching = JoinSet::new();
         watching.spawn(watches.clone().run(db.clone(), clock, remembered.clone()));
@@ -73,13 +110,13 @@ impl Sessions {
 
     /// Forgets a sign-in at once on this node.
     pub fn forget(&self, session: AuthSessionId) {
-        self.remembered.invalidate(&session);
+        self.remembered.forget(session);
         self.watches.alarm(session);
     }
 
     /// Forgets every sign-in at once on this node: after a change that touches many.
     pub fn forget_all(&self) {
-        self.remembered.invalidate_all();
+        self.remembered.forget_all();
         self.watches.alarm_all();
     }
 
@@ -104,13 +141,16 @@ impl App {
     pub async fn identify(&self, claims: &Subject, request: &RequestInfo) -> Result<Identity> {
         // What is remembered may be older than the token: then the sign-in was moved or prolonged elsewhere.
         let Sessions { remembered, checks, .. } = &self.sessions;
-        let known =
-            remembered.get(&claims.session).filter(|checked| checked.admits(claims, self.clock.now()));
+        let known = remembered
+            .checked
+            .get(&claims.session)
+            .filter(|checked| checked.admits(claims, self.clock.now()));
         let checked = match known {
             Some(checked) => checked,
             None => {
+                let mark = remembered.mark();
                 let checked = checks.check(claims).await?;
-                remembered.insert(claims.session, checked.clone());
+                remembered.keep(mark, claims.session, checked.clone());
                 checked
             }
         };

@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, SubsecRound, Utc};
 use sea_orm::{ActiveModelTrait, IntoActiveModel, Set};
 
 use super::commands::{cipher_of, require, workspace_of};
@@ -60,8 +60,9 @@ impl Booking {
             patient: input.patient_id,
             places: Places { practitioner, location: input.location_id, room: input.room_id },
             service: input.service_id,
-            starts_at: input.starts_at,
-            ends_at: input.ends_at,
+            // As exactly as it is stored.
+            starts_at: input.starts_at.trunc_subsecs(6),
+            ends_at: input.ends_at.map(|ends_at| ends_at.trunc_subsecs(6)),
             timezone: input.timezone.clone(),
             appointment_type: input.appointment_type,
             priority: input.priority.unwrap_or(AppointmentPriority::Normal),

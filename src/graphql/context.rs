@@ -50,7 +50,7 @@ struct Seen {
     /// Patients of whom something was decrypted, with the columns.
     patients: SeenPatients,
     /// Fields that were refused: told once for an operation, however many rows they were asked of.
-    denied: BTreeSet<(String, String)>,
+    denied: BTreeMap<String, Event>,
     events: Vec<Event>,
 }
 
@@ -165,7 +165,8 @@ impl Call {
 
     /// Whether the journal is to be told of something else than of decrypted fields.
     pub fn has_notes(&self) -> bool {
-        !self.seen.lock().unwrap_or_else(PoisonError::into_inner).events.is_empty()
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        !(seen.events.is_empty() && seen.denied.is_empty())
     }
 
     /// The errors of nullable fields since the last time.
@@ -177,13 +178,18 @@ impl Call {
     pub fn note_denied(&self, parent: &str, field: &str, permission: Permission) {
         let Ok(actor) = self.actor() else { return };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.denied.insert((parent.into(), field.into())) {
-            seen.events.push(
-                Event::by(&actor, AuditKind::Denied, "permission.denied")
-                    .with("field", format!("{parent}.{field}"))
-                    .with("permission", format!("{permission:?}")),
-            );
-        }
+        let field = format!("{parent}.{field}");
+        seen.denied.entry(field).or_insert_with_key(|field| {
+            Event::by(&actor, AuditKind::Denied, "permission.denied")
+                .with("field", field.as_str())
+                .with("permission", format!("{permission:?}"))
+        });
+    }
+
+    /// Leaves out the refusals that the journal was told of before, and adds the others to them.
+    pub fn tell_denied_once(&self, told: &mut BTreeSet<String>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.denied.retain(|field, _| told.insert(field.clone()));
     }
 
     /// An event that is stored before the answer goes out.
@@ -195,7 +201,9 @@ impl Call {
     pub async fn tell_journal(&self) -> Result<()> {
         let (patients, mut events) = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            (std::mem::take(&mut seen.patients), std::mem::take(&mut seen.events))
+            let mut events = std::mem::take(&mut seen.events);
+            events.extend(std::mem::take(&mut seen.denied).into_values());
+            (std::mem::take(&mut seen.patients), events)
         };
         if patients.is_empty() && events.is_empty() {
             return Ok(());

@@ -18,7 +18,9 @@ use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use futures::future::BoxFuture;
 use futures::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamExt, StreamFuture};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument;
 
@@ -206,6 +208,8 @@ impl Conversation {
     async fn hold(&mut self, socket: &mut WebSocket) -> Close {
         let mut drain = self.server.app.shutdown.subscribe();
         let mut silence = pin!(sleep_until(self.began + INTRODUCTION));
+        // Beside what runs: the answer may take as long as one of the operations holds what it needs.
+        let mut checking: Option<BoxFuture<'static, bool>> = None;
         loop {
             let step = tokio::select! {
                 // Boxed: it is large, and clients say little.
@@ -213,7 +217,14 @@ impl Conversation {
                 Some((event, rest)) = self.running.next(), if !self.running.is_empty() => {
                     self.tell(socket, event, rest).await
                 }
-                () = alarm(self.watch.as_ref()) => self.check().await,
+                () = alarm(self.watch.as_ref()), if checking.is_none() => {
+                    checking = Some(self.is_still_signed_in());
+                    self.refuse_expired()
+                }
+                signed_in = outcome(&mut checking) => {
+                    checking = None;
+                    if signed_in { Ok(()) } else { close(4403, "Forbidden") }
+                }
                 () = silence.as_mut() => {
                     let outcome = self.ask_whether_there(socket).await;
                     silence.as_mut().reset(self.patience());
@@ -314,6 +325,7 @@ impl Conversation {
         request: &Request,
     ) -> Result<(), Close> {
         let Some(guest) = &self.guest else { return close(4401, "Unauthorized") };
+        self.refuse_expired()?;
         if self.entries.contains_key(&id) {
             return close(4409, format!("Subscriber for {id} already exists"));
         }
@@ -369,7 +381,10 @@ impl Conversation {
             }
             Some(Event::SignedOut) => close(4403, "Forbidden"),
             Some(Event::Delivered(frame)) => {
-                if self.is_expired() || (frame.signed_out && !self.is_still_signed_in().await) {
+                if self.entries.get(&id).is_some_and(|entry| entry.is_subscription) {
+                    self.refuse_expired()?;
+                }
+                if frame.signed_out && !self.is_still_signed_in().await {
                     return close(4403, "Forbidden");
                 }
                 let said = send(socket, Message::text(message::next(&id, &frame.json))).await;
@@ -386,20 +401,19 @@ impl Conversation {
     }
 
     /// False only when the sign-in that the socket began with is over.
-    async fn is_still_signed_in(&mut self) -> bool {
-        let Some(identity) = self.guest.as_ref().and_then(|guest| guest.caller.identity.as_ref()) else {
-            return true;
-        };
-        let found = self.server.app.identify(&identity.subject(), &self.info).await;
-        !matches!(found, Err(Error::Unauthenticated))
+    fn is_still_signed_in(&self) -> BoxFuture<'static, bool> {
+        let identity = self.guest.as_ref().and_then(|guest| guest.caller.identity.as_ref());
+        let subject = identity.map(Identity::subject);
+        let (server, info) = (self.server.clone(), self.info.clone());
+        Box::pin(async move {
+            let Some(subject) = subject else { return true };
+            !matches!(server.app.identify(&subject, &info).await, Err(Error::Unauthenticated))
+        })
     }
 
-    /// Closes when the sign-in, or the token that it was introduced with, is over.
-    async fn check(&mut self) -> Result<(), Close> {
-        match !self.is_expired() && self.is_still_signed_in().await {
-            true => Ok(()),
-            false => close(4403, "Forbidden"),
-        }
+    /// Closes when the token that the socket was introduced with is over.
+    fn refuse_expired(&self) -> Result<(), Close> {
+        if self.is_expired() { close(4403, "Forbidden") } else { Ok(()) }
     }
 
     fn is_expired(&self) -> bool {
@@ -429,13 +443,22 @@ impl Conversation {
     }
 }
 
+/// What a check that runs comes to; never where none runs.
+async fn outcome(checking: &mut Option<BoxFuture<'static, bool>>) -> bool {
+    match checking {
+        Some(checking) => checking.await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Runs an operation for whoever is signed in at this moment: a socket outlives a sign-in.
 fn run(server: Arc<Server>, mut caller: Caller, prepared: Prepared) -> BoxStream<'static, Event> {
     let one = |response: async_graphql::Response| {
         futures::stream::iter([Event::Delivered(Arc::new(Frame::new(&response)))]).boxed()
     };
     let begin = async move {
-        let Server { app, endpoint, gate, .. } = &*server;
+        let Server { app, endpoint, .. } = &*server;
+        let info = caller.request.clone();
         let refuse =
             |error: Error, request: &RequestInfo| one(endpoint.refuse(Refusal::because(error), request));
         if let Some(identity) = caller.identity.take() {
@@ -450,11 +473,24 @@ fn run(server: Arc<Server>, mut caller: Caller, prepared: Prepared) -> BoxStream
         if prepared.kind == OperationType::Subscription {
             return endpoint.follow(prepared, caller, None).map(Event::Delivered).boxed();
         }
-        // In turn with the operations that come by other ways.
-        let Some(_turn) = gate.turn().await else {
-            return refuse(Error::Unavailable("capacity"), &caller.request);
+        // A task of its own: the socket does nothing else while its client does not read, and an operation must not
+        // stand still in the middle of a transaction. It ends with this.
+        let (mut task, server) = (JoinSet::new(), server.clone());
+        let answer = async move {
+            // In turn with the operations that come by other ways.
+            match server.gate.turn().await {
+                Some(_turn) => server.endpoint.answer(prepared, caller).await,
+                None => {
+                    let refusal = Refusal::because(Error::Unavailable("capacity"));
+                    server.endpoint.refuse(refusal, &caller.request)
+                }
+            }
         };
-        one(endpoint.answer(prepared, caller).await)
+        task.spawn(answer.in_current_span());
+        match task.join_next().await {
+            Some(Ok(response)) => one(response),
+            _ => refuse(Error::Unavailable("operation"), &info),
+        }
     };
     // Boxed: it is large, and over soon.
     futures::stream::once(Box::pin(begin)).flatten().boxed()

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use tokio::time::timeout;
 
 use crate::appointment::entity::ModelEx as Appointment;
 use crate::error::Result;
@@ -22,6 +23,8 @@ use crate::member::entity::Role;
 /// How long an answer is kept for those who have yet to hear of the event. What it says may be as old as that.
 const KEPT: Duration = Duration::from_secs(3);
 const MOST: u64 = 10_000;
+/// How long anybody waits for what somebody else finds out: it may be somebody whose socket is stuck.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of answers that are kept.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -69,15 +72,19 @@ impl Shares {
             return load.await;
         }
         let shared = self.appointments.try_get_with((actor.workspace, seq), load);
-        shared.await.map_err(Arc::unwrap_or_clone)
+        match timeout(PATIENCE, shared).await {
+            Ok(shared) => shared.map_err(Arc::unwrap_or_clone),
+            Err(_) => Ok(call.load(id).await?.map(Arc::new)),
+        }
     }
 
-    /// What those of the key are told, found out by the first who asks; nothing when that is not for all of them.
+    /// What those of the key are told, found out by the first who asks; nothing when that is not for all of them, or
+    /// when the first is too slow.
     pub async fn frame(
         &self,
         key: Key,
         find: impl Future<Output = Option<Arc<Frame>>>,
     ) -> Option<Arc<Frame>> {
-        self.frames.get_with(key, find).await
+        timeout(PATIENCE, self.frames.get_with(key, find)).await.unwrap_or(None)
     }
 }

@@ -166,6 +166,19 @@ on_both_engines! {
 }
 
 #[tokio::test]
+async fn a_silent_stream_tells_that_its_sign_in_is_over() {
+    let app = TestApp::new(On::Sqlite).await;
+    let token = token(&app.workspace("north").await).await;
+    let mut silent = Events::open(&app, bearer(&token), CHANGES).await;
+    app.get(Some(&token), "mutation { signOutEverywhere { __typename } }", json!({})).await;
+    let last = silent.next().await.unwrap();
+    assert_eq!(last.data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    assert_eq!(last.id, None);
+    assert_eq!(silent.next().await.unwrap().name, "complete");
+    assert_eq!(silent.next().await, None);
+}
+
+#[tokio::test]
 async fn a_stream_ends_without_an_end_when_the_client_is_to_come_back() {
     let app = TestApp::new(On::Sqlite).await;
     let owner = app.workspace("north").await;

@@ -470,7 +470,7 @@ on_both_engines! {
                     { appointment { id } } } }";
         let input = json!({ "patientId": ada.to_string(), "practitionerId": owner.membership().to_string(),
             "startsAt": "2026-06-02T09:00:00Z", "endsAt": "2026-06-02T09:30:00Z" });
-        owner.ok(book, json!({ "input": input })).await;
+        let booked = owner.ok(book, json!({ "input": input })).await["bookAppointment"]["appointment"]["id"].clone();
 
         // A practitioner's own filter does not keep them apart; what is selected does.
         let own = json!({ "after": after, "filter": { "practitionerId": owner.membership().to_string() } });
@@ -486,10 +486,18 @@ on_both_engines! {
         // A field that this role may not read is refused to each of them, with the id of their own request.
         let notes = "subscription($after: String) { appointmentEvents(after: $after) { appointment { \
                      patient { firstName } notes } } }";
-        for desk in &desks[..2] {
-            let refused = next(&mut desk.stream(notes, json!({ "after": after }))).await;
-            assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{refused:#}");
-            assert_eq!(refused["errors"][0]["extensions"]["requestId"], "test");
+        let mut refusals: Vec<_> =
+            desks[..2].iter().map(|desk| desk.stream(notes, json!({ "after": after }))).collect();
+        let cancel = "mutation($id: ID!) { cancelAppointment(input: { id: $id, expectedVersion: 1 }) { __typename } }";
+        for event in 0..2 {
+            for stream in &mut refusals {
+                let refused = next(stream).await;
+                assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN", "{event}: {refused:#}");
+                assert_eq!(refused["errors"][0]["extensions"]["requestId"], "test");
+            }
+            if event == 0 {
+                owner.ok(cancel, json!({ "id": booked })).await;
+            }
         }
 
         let events = "query($actions: [String!]) { auditEvents(filter: { actions: $actions }) { nodes { actor { id } } } }";

@@ -4,11 +4,15 @@
 //! they are.
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::future::FutureExt;
 use sea_orm::{ColumnTrait, QueryFilter};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::access::entity::{auth_session, user};
 use crate::access::scope::find_global;
@@ -21,6 +25,8 @@ use crate::workspace::entity as workspace;
 
 /// The most sign-ins that are checked together.
 pub const GROUP: usize = 500;
+/// The longest that a check may take.
+const TIME: Duration = Duration::from_secs(2);
 
 /// What the rows of a sign-in said.
 pub struct Checked {
@@ -82,8 +88,20 @@ async fn run(db: &Database, group: Vec<Job>) {
     }
 }
 
-/// What the rows of these sign-ins say; one that is not in force is left out.
+/// What the rows of these sign-ins say; one that is not in force is left out. Everybody waits for it, so that it takes
+/// no longer than [`TIME`], whatever becomes of the connection.
 pub async fn find(
+    db: &Database,
+    sign_ins: &[(UserId, AuthSessionId)],
+) -> Result<HashMap<(UserId, AuthSessionId), Arc<Checked>>> {
+    let found = AssertUnwindSafe(timeout(TIME, read(db, sign_ins))).catch_unwind().await;
+    match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(_)) | Err(_) => Err(Error::Unavailable("sign-in")),
+    }
+}
+
+async fn read(
     db: &Database,
     sign_ins: &[(UserId, AuthSessionId)],
 ) -> Result<HashMap<(UserId, AuthSessionId), Arc<Checked>>> {

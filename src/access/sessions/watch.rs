@@ -97,6 +97,13 @@ async fn sweep(db: &Database, clock: &Clock, remembered: &Remembered, group: &[&
         .filter_map(|watched| watched.first())
         .map(|watched| (watched.subject.user, watched.subject.session))
         .collect();
+    // Whatever the rows say.
+    for watched in group.iter().copied().flatten() {
+        if watched.until.is_some_and(|until| until <= clock.now()) {
+            watched.alarm.notify_one();
+        }
+    }
+    let mark = remembered.mark();
     let found = match check::find(db, &sign_ins).await {
         Ok(found) => found,
         Err(error) => {
@@ -109,13 +116,11 @@ async fn sweep(db: &Database, clock: &Clock, remembered: &Remembered, group: &[&
         let subject = &watched.subject;
         let checked = found.get(&(subject.user, subject.session));
         if let Some(checked) = checked {
-            remembered.insert(subject.session, checked.clone());
+            remembered.keep(mark, subject.session, checked.clone());
         } else {
-            remembered.invalidate(&subject.session);
+            remembered.checked.invalidate(&subject.session);
         }
-        let now = clock.now();
-        let goes_on = checked.is_some_and(|checked| checked.admits(subject, now));
-        if !goes_on || watched.until.is_some_and(|until| until <= now) {
+        if !checked.is_some_and(|checked| checked.admits(subject, clock.now())) {
             watched.alarm.notify_one();
         }
     }

@@ -68,6 +68,7 @@ async fn begin(
             source,
             selected,
             told: BTreeSet::new(),
+            denied: BTreeSet::new(),
             owes: 0,
         })
     });
@@ -90,6 +91,8 @@ struct Subscription {
     selected: Arc<Selected>,
     /// The patients that it has told of: the journal knows.
     told: BTreeSet<PatientId>,
+    /// The same of fields that were refused.
+    denied: BTreeSet<String>,
     /// What is not paid yet of the last delivery.
     owes: u64,
 }
@@ -142,9 +145,15 @@ impl Subscription {
             call.following.tell(item);
             self.shared(&call, seq).await
         });
-        let Some(frame) = found.await?.map_err(refused)? else { return Ok(None) };
+        let frame = match found.await {
+            Ok(Ok(Some(frame))) => frame,
+            Ok(Ok(None)) => return Ok(None),
+            Ok(Err(error)) => return Err(told(&call, refused(error)).await),
+            Err(response) => return Err(told(&call, response).await),
+        };
         let fresh = frame.seen.iter().filter(|(patient, _)| !self.told.contains(patient));
         call.saw(fresh.map(|(patient, columns)| (*patient, columns.clone())).collect());
+        call.tell_denied_once(&mut self.denied);
         // Boxed: it is large, and most have nothing to tell it.
         if call.has_notes() || !frame.seen.is_empty() {
             Box::pin(call.tell_journal()).await.map_err(refused)?;
