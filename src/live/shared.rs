@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::appointment::entity::ModelEx as Appointment;
@@ -28,11 +29,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of answers that are kept.
 const MOST_BYTES: u64 = 64 << 20;
 
+/// Where those who see the same wait for what the first of them finds: nothing where each must find out alone. Little more
+/// than a place in a queue for each, and all of them are woken at once.
+type Cell = OnceCell<Option<Arc<Frame>>>;
+
 /// What was found out for subscribers.
 pub struct Shares {
     appointments: Cache<(WorkspaceId, i64), Option<Arc<Appointment>>>,
-    /// Nothing where each must find out alone.
-    frames: Cache<Key, Option<Arc<Frame>>>,
+    frames: moka::sync::Cache<Key, Arc<Cell>>,
 }
 
 /// Whose answers are the same: those of one event, to one selection, under the same rights.
@@ -47,13 +51,17 @@ pub struct Key {
 
 impl Default for Shares {
     fn default() -> Self {
-        let bytes = |_: &Key, frame: &Option<Arc<Frame>>| {
-            let json = frame.as_ref().map_or(0, |frame| frame.json.len());
+        let bytes = |_: &Key, cell: &Arc<Cell>| {
+            let json = cell.get().and_then(Option::as_ref).map_or(0, |frame| frame.json.len());
             u32::try_from(json + size_of::<Frame>()).unwrap_or(u32::MAX)
         };
         Self {
             appointments: Cache::builder().max_capacity(MOST).time_to_live(KEPT).build(),
-            frames: Cache::builder().weigher(bytes).max_capacity(MOST_BYTES).time_to_live(KEPT).build(),
+            frames: moka::sync::Cache::builder()
+                .weigher(bytes)
+                .max_capacity(MOST_BYTES)
+                .time_to_live(KEPT)
+                .build(),
         }
     }
 }
@@ -85,6 +93,17 @@ impl Shares {
         key: Key,
         find: impl Future<Output = Option<Arc<Frame>>>,
     ) -> Option<Arc<Frame>> {
-        timeout(PATIENCE, self.frames.get_with(key, find)).await.unwrap_or(None)
+        let cell = self.frames.get_with_by_ref(&key, Arc::default);
+        let mut is_first = false;
+        let first = async {
+            is_first = true;
+            find.await
+        };
+        let found = timeout(PATIENCE, cell.get_or_init(|| first)).await.ok()?.clone();
+        if is_first {
+            // Weighed anew, now that there is something in it.
+            self.frames.insert(key, cell.clone());
+        }
+        found
     }
 }
