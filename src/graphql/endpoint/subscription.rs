@@ -23,7 +23,6 @@ use crate::id::PatientId;
 use crate::live::feed::FeedEvent;
 use crate::live::follow::{Alike, Source};
 use crate::live::shared::Key;
-use crate::member::entity::Role;
 
 /// How long a subscription waits until its last delivery is paid for. Then it ends; its client can go on later.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -164,12 +163,8 @@ impl Subscription {
 
     /// What is answered for the event that the call was told of: found out by the first of those who see the same.
     async fn shared(&self, call: &Arc<Call>, seq: i64) -> Result<Option<Arc<Frame>>> {
-        let shared = call.identity().filter(|_| self.source.alike == Alike::Roles).and_then(|identity| {
-            let actor = identity.actor.filter(|actor| actor.role != Role::Patient)?;
-            let platform_admin = identity.platform_admin;
-            let selected = self.selected.clone();
-            Some(Key { workspace: actor.workspace, seq, role: actor.role, platform_admin, selected })
-        });
+        let identity = self.caller.identity.as_ref().filter(|_| self.source.alike == Alike::Roles);
+        let shared = identity.and_then(|identity| Key::of(identity, seq, &self.selected));
         let Some(key) = shared else { return Ok(self.execute(call).await.0) };
         let mut own = None;
         let find = async {
