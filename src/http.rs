@@ -110,14 +110,6 @@ struct Guest {
 /// Somebody has as many sockets and streams as allowed.
 struct TooMany;
 
-/// Comes when the sign-in behind a socket or stream, or its token, may be over; never where nobody is signed in.
-async fn alarm(watch: Option<&Watch>) {
-    match watch {
-        Some(watch) => watch.alarm().await,
-        None => std::future::pending().await,
-    }
-}
-
 impl Server {
     fn new(app: Arc<App>) -> Self {
         let config = &app.config;

@@ -10,12 +10,13 @@ use async_graphql::Response as GraphqlResponse;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures::future::OptionFuture;
 use futures::stream::{BoxStream, StreamExt, unfold};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::places::Place;
 use super::reply::{self, Media};
-use super::{Guest, Server, alarm};
+use super::{Guest, Server};
 use crate::access::sessions::Watch;
 use crate::graphql::document::{Prepared, Refusal};
 use crate::graphql::error::Code;
@@ -119,7 +120,7 @@ impl Events {
                         None => (Bytes::from_static(b"event: complete\ndata:\n\n"), None),
                     });
                 }
-                () = alarm(self.watch.as_ref()) => {
+                Some(()) = OptionFuture::from(self.watch.as_ref().map(Watch::alarm)) => {
                     if (self.is_over)() {
                         return None;
                     }

@@ -6,6 +6,7 @@
 //! and 4409 never.
 
 mod message;
+mod operation;
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -18,25 +19,24 @@ use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use futures::future::BoxFuture;
-use futures::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamExt, StreamFuture};
-use tokio::task::JoinSet;
+use futures::future::{BoxFuture, OptionFuture};
+use futures::stream::{AbortHandle, Abortable, FuturesUnordered, StreamExt, StreamFuture};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument;
 
 use super::places::Place;
 use super::reply::{self, Media};
-use super::{Guest, Server, TooMany, alarm, origin};
+use super::{Guest, Server, TooMany, origin};
 use crate::access::actor::RequestInfo;
 use crate::access::sessions::{Identity, Watch};
 use crate::error::Error;
 use crate::graphql::document::{Prepared, Refusal};
 use crate::graphql::endpoint::Caller;
 use crate::graphql::error::Code;
-use crate::graphql::frame::Frame;
 use crate::graphql::request::Request;
 use crate::metrics::{self, Open};
 use message::{Incoming, Outgoing};
+use operation::{Event, Running, run};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// Bytes of a message.
@@ -131,30 +131,6 @@ fn short(reason: &str) -> &str {
     &reason[..end.unwrap_or(0)]
 }
 
-/// What comes out of an operation.
-enum Event {
-    Delivered(Arc<Frame>),
-    /// Whoever started it is not signed in any more.
-    SignedOut,
-}
-
-/// One running operation, by its id.
-struct Running {
-    id: String,
-    events: Abortable<BoxStream<'static, Event>>,
-}
-
-impl futures::Stream for Running {
-    type Item = Event;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Event>> {
-        self.events.poll_next_unpin(context)
-    }
-}
-
 /// What is known of a running operation.
 struct Entry {
     abort: AbortHandle,
@@ -217,11 +193,11 @@ impl Conversation {
                 Some((event, rest)) = self.running.next(), if !self.running.is_empty() => {
                     self.tell(socket, event, rest).await
                 }
-                () = alarm(self.watch.as_ref()), if checking.is_none() => {
+                Some(()) = OptionFuture::from(self.watch.as_ref().map(Watch::alarm)), if checking.is_none() => {
                     checking = Some(self.is_still_signed_in());
                     self.refuse_expired()
                 }
-                signed_in = outcome(&mut checking) => {
+                Some(signed_in) = OptionFuture::from(checking.as_mut()) => {
                     checking = None;
                     if signed_in { Ok(()) } else { close(4403, "Forbidden") }
                 }
@@ -441,59 +417,6 @@ impl Conversation {
     fn patience(&self) -> Instant {
         self.heard + if self.asked { PING + PONG } else { PING }
     }
-}
-
-/// What a check that runs comes to; never where none runs.
-async fn outcome(checking: &mut Option<BoxFuture<'static, bool>>) -> bool {
-    match checking {
-        Some(checking) => checking.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Runs an operation for whoever is signed in at this moment: a socket outlives a sign-in.
-fn run(server: Arc<Server>, mut caller: Caller, prepared: Prepared) -> BoxStream<'static, Event> {
-    let one = |response: async_graphql::Response| {
-        futures::stream::iter([Event::Delivered(Arc::new(Frame::new(&response)))]).boxed()
-    };
-    let begin = async move {
-        let Server { app, endpoint, .. } = &*server;
-        let info = caller.request.clone();
-        let refuse =
-            |error: Error, request: &RequestInfo| one(endpoint.refuse(Refusal::because(error), request));
-        if let Some(identity) = caller.identity.take() {
-            match app.identify(&identity.subject(), &caller.request).await {
-                Ok(identity) => caller.identity = Some(identity),
-                Err(Error::Unauthenticated) => {
-                    return futures::stream::iter([Event::SignedOut]).boxed();
-                }
-                Err(_) => return refuse(Error::Unavailable("sign-in"), &caller.request),
-            }
-        }
-        if prepared.kind == OperationType::Subscription {
-            return endpoint.follow(prepared, caller, None).map(Event::Delivered).boxed();
-        }
-        // A task of its own: the socket does nothing else while its client does not read, and an operation must not
-        // stand still in the middle of a transaction. It ends with this.
-        let (mut task, server) = (JoinSet::new(), server.clone());
-        let answer = async move {
-            // In turn with the operations that come by other ways.
-            match server.gate.turn().await {
-                Some(_turn) => server.endpoint.answer(prepared, caller).await,
-                None => {
-                    let refusal = Refusal::because(Error::Unavailable("capacity"));
-                    server.endpoint.refuse(refusal, &caller.request)
-                }
-            }
-        };
-        task.spawn(answer.in_current_span());
-        match task.join_next().await {
-            Some(Ok(response)) => one(response),
-            _ => refuse(Error::Unavailable("operation"), &info),
-        }
-    };
-    // Boxed: it is large, and over soon.
-    futures::stream::once(Box::pin(begin)).flatten().boxed()
 }
 
 async fn admit(server: &Server, info: RequestInfo, authorization: &str) -> Result<Guest, Close> {

@@ -11,12 +11,9 @@ use praxis::db::Engine;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value as Json, json};
 
-use self::documents::DOCUMENTS;
+use self::documents::{DOCUMENTS, SMALL, is_whole};
 use crate::appointment::Practice;
 use crate::support::on_both_engines;
-
-/// Tables that do not grow with the patients of a practice, so reading them whole costs nothing.
-const SMALL: [&str; 1] = ["workspaces"];
 
 on_both_engines! {
     async fn lists_and_loaders_read_by_index(on: On) {
@@ -67,15 +64,10 @@ async fn plan(db: &praxis::db::tx::Tx, engine: Engine, statement: Statement) -> 
     let rows = db.query_all_raw(explained).await.unwrap();
     let lines: Vec<String> = rows.iter().map(|row| row.try_get("", column).unwrap()).collect();
     let whole = |line: &&String| match engine {
-        Engine::Sqlite => {
-            // What a subquery answers is no table.
-            let no_table = ["ranked", "subquery", "CONSTANT"].iter().any(|it| line.contains(it));
-            line.starts_with("SCAN ") && !no_table
-        }
-        Engine::Postgres => line.contains("Seq Scan on "),
+        Engine::Sqlite => is_whole(line),
+        Engine::Postgres => line.contains("Seq Scan on ") && !SMALL.iter().any(|table| line.contains(table)),
     };
-    let small = |line: &&String| SMALL.iter().any(|table| line.contains(table));
-    let read_whole = lines.iter().filter(whole).filter(|line| !small(line));
+    let read_whole = lines.iter().filter(whole);
     let mut problems: Vec<String> =
         read_whole.map(|line| format!("{} in {}", line.trim(), statement.sql)).collect();
     // A list that sorts what one index term let through reads the whole workspace for each page.

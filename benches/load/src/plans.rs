@@ -140,12 +140,7 @@ async fn whole(app: &App, caller: &Caller, statement: &Statement) -> Outcome<Vec
         match engine {
             db::Engine::Sqlite => {
                 let line: String = row.try_get("", column)?;
-                // What a subquery answers is no table, and there are as many workspaces as there are.
-                let other =
-                    ["ranked", "subquery", "CONSTANT", "workspaces"].iter().any(|it| line.contains(it));
-                if line.starts_with("SCAN ") && !other {
-                    found.push(line);
-                }
+                found.extend(Some(line).filter(|line| documents::is_whole(line)));
             }
             db::Engine::Postgres => collect(&row.try_get::<Json>("", column)?, &mut found),
         }

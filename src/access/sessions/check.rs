@@ -107,15 +107,8 @@ async fn read(
 ) -> Result<HashMap<(UserId, AuthSessionId), Arc<Checked>>> {
     let users: BTreeSet<UserId> = sign_ins.iter().map(|(user, _)| *user).collect();
     let sessions: BTreeSet<AuthSessionId> = sign_ins.iter().map(|(_, session)| *session).collect();
-    let mut each = users.iter().copied();
-    let tx = match (each.next(), each.next()) {
-        (Some(only), None) => db.begin_read(Scope::user(only)).await?,
-        _ => {
-            let tx = db.begin_read(Scope::default()).await?;
-            tx.open_memberships(users.iter().copied()).await?;
-            tx
-        }
-    };
+    let tx = db.begin_read(Scope::default()).await?;
+    tx.open_memberships(users.iter().copied()).await?;
     let overhead = tx.overhead();
     let sessions = find_global::<auth_session::Entity>()
         .filter(auth_session::Column::Id.is_in(sessions))

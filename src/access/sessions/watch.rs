@@ -11,7 +11,7 @@ use super::{Remembered, check};
 use crate::access::token::Subject;
 use crate::clock::Clock;
 use crate::db::Database;
-use crate::id::{AuthSessionId, UserId};
+use crate::id::AuthSessionId;
 
 /// How often the watched sign-ins are checked: before what is remembered of them runs out.
 const EVERY: Duration = Duration::from_secs(2);
@@ -55,20 +55,19 @@ impl Watches {
 
     /// The same for all.
     pub fn alarm_all(&self) {
-        self.live().iter().for_each(|watched| watched.alarm.notify_one());
+        self.live().iter().flatten().for_each(|watched| watched.alarm.notify_one());
     }
 
-    /// Those that somebody still watches.
-    fn live(&self) -> Vec<Arc<Watched>> {
+    /// Those that somebody still watches, by their sign-ins.
+    fn live(&self) -> Vec<Vec<Arc<Watched>>> {
         let mut live = Vec::new();
         let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         watches.retain(|_, of_session| {
-            let before = live.len();
-            of_session.retain(|watched| {
-                live.extend(watched.upgrade());
-                watched.strong_count() > 0
-            });
-            live.len() > before
+            of_session.retain(|watched| watched.strong_count() > 0);
+            let watched: Vec<_> = of_session.iter().filter_map(Weak::upgrade).collect();
+            let goes_on = !watched.is_empty();
+            live.extend(goes_on.then_some(watched));
+            goes_on
         });
         live
     }
@@ -77,13 +76,7 @@ impl Watches {
     pub async fn run(self, db: Database, clock: Clock, remembered: Remembered) {
         loop {
             tokio::time::sleep(EVERY).await;
-            let mut live = self.live();
-            live.sort_unstable_by_key(|watched| watched.subject.session.0);
-            for group in live
-                .chunk_by(|one, other| one.subject.session == other.subject.session)
-                .collect::<Vec<_>>()
-                .chunks(check::GROUP)
-            {
+            for group in self.live().chunks(check::GROUP) {
                 sweep(&db, &clock, &remembered, group).await;
             }
         }
@@ -91,14 +84,11 @@ impl Watches {
 }
 
 /// Checks these sign-ins, each with all who watch it.
-async fn sweep(db: &Database, clock: &Clock, remembered: &Remembered, group: &[&[Arc<Watched>]]) {
-    let sign_ins: Vec<(UserId, AuthSessionId)> = group
-        .iter()
-        .filter_map(|watched| watched.first())
-        .map(|watched| (watched.subject.user, watched.subject.session))
-        .collect();
+async fn sweep(db: &Database, clock: &Clock, remembered: &Remembered, group: &[Vec<Arc<Watched>>]) {
+    let key = |watched: &Arc<Watched>| (watched.subject.user, watched.subject.session);
+    let sign_ins: Vec<_> = group.iter().filter_map(|watched| watched.first().map(key)).collect();
     // Whatever the rows say.
-    for watched in group.iter().copied().flatten() {
+    for watched in group.iter().flatten() {
         if watched.until.is_some_and(|until| until <= clock.now()) {
             watched.alarm.notify_one();
         }
@@ -112,15 +102,15 @@ async fn sweep(db: &Database, clock: &Clock, remembered: &Remembered, group: &[&
             return;
         }
     };
-    for watched in group.iter().copied().flatten() {
-        let subject = &watched.subject;
-        let checked = found.get(&(subject.user, subject.session));
-        if let Some(checked) = checked {
-            remembered.keep(mark, subject.session, checked.clone());
-        } else {
-            remembered.checked.invalidate(&subject.session);
+    for sign_in in &sign_ins {
+        match found.get(sign_in) {
+            Some(checked) => remembered.keep(mark, sign_in.1, checked.clone()),
+            None => remembered.checked.invalidate(&sign_in.1),
         }
-        if !checked.is_some_and(|checked| checked.admits(subject, clock.now())) {
+    }
+    for watched in group.iter().flatten() {
+        let checked = found.get(&key(watched));
+        if !checked.is_some_and(|checked| checked.admits(&watched.subject, clock.now())) {
             watched.alarm.notify_one();
         }
     }
@@ -131,6 +121,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::id::UserId;
 
     #[tokio::test]
     async fn an_alarm_wakes_those_who_watch_the_sign_in_and_who_is_gone_is_forgotten() {

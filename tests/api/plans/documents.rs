@@ -1,5 +1,15 @@
 //! The lists and loaders whose plans are looked at: here with few rows, by `load plans` with a million.
 
+/// Tables that do not grow with the patients of a practice, so reading them whole costs nothing.
+pub const SMALL: [&str; 1] = ["workspaces"];
+
+/// Whether this line of SQLite's plan says that a table is read whole that grows.
+pub fn is_whole(line: &str) -> bool {
+    // What a subquery answers is no table.
+    let no_table = ["ranked", "subquery", "CONSTANT"].iter().chain(&SMALL).any(|it| line.contains(it));
+    line.starts_with("SCAN ") && !no_table
+}
+
 /// What each is called, and its document. The variables are the same for all.
 pub const DOCUMENTS: [(&str, &str); 24] = [
     (
