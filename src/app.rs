@@ -1,15 +1,16 @@
 //! Everything that lives as long as the process, and the unit of work that every command runs in.
 
+mod once;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sea_orm::sea_query::{OnConflict, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{EntityTrait, IntoActiveModel};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::access::actor::Actor;
-use crate::access::entity::idempotency_key as stored_key;
 use crate::access::password::{Limits, Passwords};
 use crate::access::sessions::Sessions;
 use crate::access::throttle::Throttle;
@@ -20,7 +21,7 @@ use crate::crypto::keys::Keys;
 use crate::db::tx::Tx;
 use crate::db::{Database, Engine, Scope};
 use crate::error::{Error, Result};
-use crate::id::{IdempotencyKeyId, TypedId, UserId};
+use crate::id::TypedId;
 use crate::journal::append::append;
 use crate::journal::event::{Event, SYSTEM_CHAIN};
 use crate::journal::writer::Writer;
@@ -31,6 +32,8 @@ use crate::live::shared::Shares;
 use crate::mail::{FolderOutbox, Mailer};
 use crate::patient::directory::Directories;
 use crate::shutdown::Shutdown;
+pub use once::IdempotencyKey;
+use once::Once;
 
 /// How often a transaction that lost a race in the database is run again.
 const ATTEMPTS: u32 = 6;
@@ -129,16 +132,22 @@ impl App {
         F: Future<Output = Result<T>>,
     {
         let (Some(key), Some(user)) = (key, actor.user) else { return self.write(actor, work).await };
-        let work = &work;
-        self.write(actor, move |unit| async move {
-            if let Some(answer) = key.claim(&unit, actor, user).await? {
-                return serde_json::from_str(&answer).map_err(Error::internal);
-            }
+        let (work, once) = (&work, &Once { key, actor, user });
+        let done = self.write(actor, move |unit| async move {
+            once.claim(&unit).await?;
             let answer = work(unit.clone()).await?;
-            key.answer(&unit, actor, user, &serde_json::to_string(&answer).map_err(Error::internal)?).await?;
+            unit.is_first().await?;
+            once.answer(&unit, &serde_json::to_string(&answer).map_err(Error::internal)?).await?;
             Ok(answer)
-        })
-        .await
+        });
+        match done.await {
+            Ok(answer) => Ok(answer),
+            // Whatever hindered it: done before, it is answered as it was then.
+            Err(error) => match once.answered(self).await? {
+                Some(answer) => serde_json::from_str(&answer).map_err(Error::internal),
+                None => Err(error),
+            },
+        }
     }
 
     async fn transact<T, W, F>(&self, scope: Scope, work: W) -> Result<T>
@@ -275,98 +284,5 @@ impl UnitOfWork {
         <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
     {
         self.tx.update(row, self.clock.now()).await
-    }
-}
-
-/// A client's key for one write, with what it was first used for.
-#[derive(Clone, Debug)]
-pub struct IdempotencyKey {
-    pub key: String,
-    /// The mutation's name.
-    pub operation: String,
-    /// SHA-256 of the arguments.
-    pub request_hash: Vec<u8>,
-}
-
-impl IdempotencyKey {
-    /// Claims the key in this transaction, or returns the stored answer of its first use.
-    ///
-    /// A concurrent first use is waited for: the unique key makes the second claim wait for the first commit.
-    async fn claim(&self, unit: &UnitOfWork, actor: &Actor, user: UserId) -> Result<Option<String>> {
-        let now = unit.clock.now();
-        let claimed = Query::insert()
-            .into_table(stored_key::Entity)
-            .columns([
-                stored_key::Column::Id,
-                stored_key::Column::WorkspaceId,
-                stored_key::Column::UserId,
-                stored_key::Column::Key,
-                stored_key::Column::Operation,
-                stored_key::Column::RequestHash,
-                stored_key::Column::Response,
-                stored_key::Column::ExpiresAt,
-                stored_key::Column::CreatedAt,
-                stored_key::Column::UpdatedAt,
-            ])
-            .values_panic([
-                unit.id::<IdempotencyKeyId>().into(),
-                actor.workspace.into(),
-                user.into(),
-                self.key.clone().into(),
-                self.operation.clone().into(),
-                self.request_hash.clone().into(),
-                "".into(),
-                (now + chrono::Duration::hours(48)).into(),
-                now.into(),
-                now.into(),
-            ])
-            .on_conflict(
-                OnConflict::columns([
-                    stored_key::Column::WorkspaceId,
-                    stored_key::Column::UserId,
-                    stored_key::Column::Key,
-                ])
-                .do_nothing()
-                .to_owned(),
-            )
-            .to_owned();
-        if unit.execute(&claimed).await?.rows_affected() == 1 {
-            return Ok(None);
-        }
-        let stored = self.find(unit, actor, user).await?;
-        if stored.expires_at <= now {
-            stored_key::Entity::delete_many()
-                .filter(stored_key::Column::WorkspaceId.eq(actor.workspace))
-                .filter(stored_key::Column::Id.eq(stored.id))
-                .exec(&**unit)
-                .await?;
-            unit.execute(&claimed).await?;
-            return Ok(None);
-        }
-        if stored.operation != self.operation || stored.request_hash != self.request_hash {
-            return Err(Error::IdempotencyKeyReused);
-        }
-        Ok(Some(stored.response))
-    }
-
-    async fn answer(&self, unit: &UnitOfWork, actor: &Actor, user: UserId, response: &str) -> Result<()> {
-        let answer = Query::update()
-            .table(stored_key::Entity)
-            .value(stored_key::Column::Response, response)
-            .and_where(stored_key::Column::WorkspaceId.eq(actor.workspace))
-            .and_where(stored_key::Column::UserId.eq(user))
-            .and_where(stored_key::Column::Key.eq(self.key.as_str()))
-            .to_owned();
-        unit.put_change(answer, 4).await
-    }
-
-    async fn find(&self, unit: &UnitOfWork, actor: &Actor, user: UserId) -> Result<stored_key::Model> {
-        actor
-            .find::<stored_key::Entity>()
-            .filter(stored_key::Column::UserId.eq(user))
-            .filter(stored_key::Column::Key.eq(self.key.as_str()))
-            .one(&**unit)
-            .await?
-            .ok_or(Error::NotFound)
     }
 }

@@ -20,5 +20,6 @@ pub mod load;
 pub mod local;
 pub mod query;
 pub mod search;
+pub mod sight;
 pub mod spans;
 pub mod statistics;

@@ -24,6 +24,7 @@ use crate::app::{App, IdempotencyKey, UnitOfWork};
 use crate::availability::check::{self, Seen, Wanted};
 use crate::availability::choose;
 use crate::availability::conflicts::Instead;
+use crate::availability::sight::Sight;
 use crate::crypto::keys::PatientCipher;
 use crate::db::tx::expect_version;
 use crate::error::{Error, Result};
@@ -153,10 +154,11 @@ pub fn buffers(service: Option<&Service>) -> (i32, i32) {
 
 /// Makes an appointment in this unit of work, or fails with `Occupied`.
 pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Model> {
-    let ground = Ground::of(app, unit, actor, booking, true).await?;
+    let mut ground = Ground::of(app, unit, actor, booking, true).await?;
+    let sight = ground.party.sight.take();
     let ends_at = ground.end_of(booking)?;
     let wanted = ground.wanted(&ground.places, booking.starts_at, ends_at);
-    let seen = check_slot(unit, actor, &wanted, booking.override_reason.is_some()).await?;
+    let seen = check_slot(unit, actor, &wanted, booking.override_reason.is_some(), sight).await?;
 
     let appointment = ground.row(unit, actor, booking, ends_at);
     unit.put(vec![appointment.clone().into_active_model().reset_all()]).await?;
@@ -183,21 +185,22 @@ impl std::ops::Deref for Ground {
 }
 
 impl Ground {
-    /// `joins`: a group session that is joined gives the room.
+    /// `alone`: see [`Party::load`].
     pub async fn of(
         app: &App,
         unit: &UnitOfWork,
         actor: &Actor,
         booking: &Booking,
-        joins: bool,
+        alone: bool,
     ) -> Result<Self> {
-        let party = Party::load(unit, actor, booking, joins).await?;
+        let mut party = Party::load(unit, actor, booking, alone).await?;
         let timezone = booking.timezone.clone().unwrap_or_else(|| party.workspace.timezone.clone());
         if timezone.parse::<chrono_tz::Tz>().is_err() {
             return Err(Error::invalid("timezone", "This is not an IANA time zone."));
         }
         let patient = &party.patient;
-        let cipher = app.keys.patient(&**unit, actor, patient.id, patient.key_version).await?;
+        let stored = std::mem::take(&mut party.keys);
+        let cipher = app.keys.stored(&**unit, actor, patient.key_version, stored).await?;
         Ok(Self { party, cipher, timezone })
     }
 
@@ -354,7 +357,7 @@ pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, 
         buffers: (before.buffer_before_minutes, before.buffer_after_minutes),
         except: Some(before.id),
     };
-    check_slot(unit, actor, &wanted, to.override_reason.is_some()).await?;
+    check_slot(unit, actor, &wanted, to.override_reason.is_some(), None).await?;
 
     let mut row = before.clone().into_active_model();
     row.starts_at = Set(to.starts_at);
@@ -390,15 +393,23 @@ pub fn permit_override(actor: &Actor, reason: Option<&str>) -> Result<()> {
 }
 
 /// Whether an appointment may be there and then: asked by every way to book, hold or move one, with the locks on
-/// what it takes up. An override is bound by the calendar only.
+/// what it takes up. An override is bound by the calendar only. What was seen with the locks is not looked at again.
 pub async fn check_slot(
     unit: &UnitOfWork,
     actor: &Actor,
     wanted: &Wanted<'_>,
     is_override: bool,
+    sight: Option<Sight>,
 ) -> Result<Option<Seen>> {
     check_time(unit, actor, wanted.workspace, wanted.starts_at, wanted.ends_at)?;
-    if is_override { Ok(None) } else { Box::pin(check::require(unit, actor, wanted)).await.map(Some) }
+    if is_override {
+        return Ok(None);
+    }
+    let sight = match sight {
+        Some(sight) => sight,
+        None => Box::pin(Sight::of(unit, actor, wanted)).await?,
+    };
+    Box::pin(check::require(unit, actor, wanted, sight)).await.map(Some)
 }
 
 /// Whether anything can be booked at this time, by this member.

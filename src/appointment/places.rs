@@ -7,6 +7,11 @@ use super::book::Booking;
 use super::seats;
 use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
+use crate::availability::load;
+use crate::availability::sight::{Look, Sight};
+use crate::crypto::entity::patient_key;
+use crate::crypto::keys::Keys;
+use crate::db::Engine;
 use crate::db::together::Together;
 use crate::error::{Error, Result};
 use crate::graphql::input::Problems;
@@ -39,7 +44,7 @@ impl Places {
         let location = self.location.map(|id| look.find(location_of(actor, id)));
         let practitioner = look.lock(practitioner_of(actor, self.practitioner));
         let room = self.room.map(|id| look.lock(room_of(actor, id)));
-        let found = look.run(&**unit).await?;
+        let found = look.run(unit).await?;
         let named = Named {
             practitioner: found.one(&practitioner)?,
             location: found.maybe(location.as_ref())?,
@@ -110,28 +115,37 @@ pub struct Party {
     pub patient: patient::entity::Model,
     /// What the practitioner wants to be told.
     pub settings: Option<notification_setting::Model>,
+    /// The patient's, as they are stored.
+    pub keys: Vec<patient_key::Model>,
+    /// What stands around the appointment, where it was looked at with the rest.
+    pub sight: Option<Sight>,
 }
 
 impl Party {
-    /// Loads and checks it. A booking that joins a group session and names no room comes into the session's.
-    pub async fn load(unit: &UnitOfWork, actor: &Actor, booking: &Booking, joins: bool) -> Result<Self> {
+    /// Loads and checks it. A booking that stands `alone` comes into the room of the group session that it joins if
+    /// it names none, and on PostgreSQL its time is looked at in the same round trip.
+    pub async fn load(unit: &UnitOfWork, actor: &Actor, booking: &Booking, alone: bool) -> Result<Self> {
         let mut places = booking.places;
         let mut look = Together::default();
         let workspace = look.find(workspace::queries::one(actor.workspace));
         let service = booking.service.map(|id| look.find(service_of(actor, id)));
         let location = places.location.map(|id| look.find(location_of(actor, id)));
         let settings = look.find(reminder::plan::settings_query(actor, places.practitioner));
+        let keys = look.find(Keys::of_patient(actor, booking.patient));
         let practitioner = look.lock(practitioner_of(actor, places.practitioner));
         let room = match (places.room, booking.service) {
             (Some(id), _) => Some(look.lock(room_of(actor, id))),
-            (None, Some(service)) if joins => {
+            (None, Some(service)) if alone => {
                 let key = (places.practitioner, service, booking.starts_at);
                 Some(look.lock(seats::rooms(actor, key)))
             }
             (None, _) => None,
         };
         let patient = look.lock(patient_of(actor, booking.patient));
-        let found = look.run(&**unit).await?;
+        let looks = alone && booking.override_reason.is_none() && unit.engine() == Engine::Postgres;
+        let ahead = looks
+            .then(|| Look::ahead(&mut look, &load::eyes(actor), booking, service.as_ref(), room.as_ref()));
+        let found = look.run(unit).await?;
 
         let workspace = found.one(&workspace)?.ok_or(Error::NotFound)?;
         let service = match service {
@@ -145,9 +159,19 @@ impl Party {
         };
         places.room = places.room.or(named.room.as_ref().map(|room| room.id));
         let (practitioner, location) = places.judge(named, &workspace, service.as_ref())?;
-        let patient = bookable(found.one(&patient)?)?;
-        let settings = found.one(&settings)?;
-        Ok(Self { workspace, service, practitioner, places, location, patient, settings })
+        // A seat depends on its session, which was read before the locks were held.
+        let ahead = ahead.filter(|_| service.as_ref().is_none_or(|service| service.capacity == 1));
+        Ok(Self {
+            workspace,
+            service,
+            practitioner,
+            places,
+            location,
+            patient: bookable(found.one(&patient)?)?,
+            settings: found.one(&settings)?,
+            keys: found.all(&keys)?,
+            sight: ahead.map(|ahead| ahead.seen(&found)).transpose()?,
+        })
     }
 }
 
@@ -183,7 +207,7 @@ pub async fn lock(
     if let Some(room) = room {
         look.lock(room_of(actor, room));
     }
-    look.run(&**unit).await?;
+    look.run(unit).await?;
     Ok(())
 }
 

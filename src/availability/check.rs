@@ -8,13 +8,13 @@ use sea_orm::ConnectionTrait;
 use super::load::{self, Except, Plan, zone};
 use super::query::{bookable_span, limits};
 use super::search::{Practitioner, obstacles};
+use super::sight::Sight;
 use super::spans::Span;
 use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
+use crate::appointment::occupancy;
 use crate::appointment::occupy::Claim;
-use crate::appointment::queries::{self, Busy};
-use crate::appointment::{occupancy, seats};
-use crate::db::together::Together;
+use crate::appointment::queries::Busy;
 use crate::error::{Error, Result};
 use crate::id::{AppointmentId, EquipmentId, LocationId, PatientId, RoomId};
 use crate::member::entity::Model as Member;
@@ -72,7 +72,7 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn claim(&self) -> Claim {
+    pub fn claim(&self) -> Claim {
         Claim {
             practitioner: self.practitioner.id,
             room: self.room,
@@ -90,43 +90,24 @@ impl Wanted<'_> {
 /// Refuses a time at which the practitioner cannot be booked, or at which something is taken. The database refuses
 /// what is taken as well, but not what stands beside another appointment on purpose.
 ///
-/// The caller holds the locks on practitioner, room and patient, so that one statement after them sees all there
-/// is. Only a limit of the day takes further ones.
-pub async fn require(unit: &UnitOfWork, actor: &Actor, wanted: &Wanted<'_>) -> Result<Seen> {
-    let (now, eyes) = (unit.clock().now(), &load::eyes(actor));
+/// The caller has looked with the locks on practitioner, room and patient. Only a limit of the day takes further
+/// statements.
+pub async fn require(unit: &UnitOfWork, actor: &Actor, wanted: &Wanted<'_>, sight: Sight) -> Result<Seen> {
+    let Sight { schedules, mut exceptions, equipment, taken, session } = sight;
+    let now = unit.clock().now();
     let span = Span::between(wanted.starts_at, wanted.ends_at);
-    let (ids, mut claim) = ([wanted.practitioner.id], wanted.claim());
-    let service = wanted.service.map(|service| service.id);
-
-    let mut look = Together::default();
-    let schedules = look.find(load::schedules_of(eyes, &ids));
-    let exceptions = look.find(load::exceptions_of(eyes, &ids, span));
-    let taken = look.find(queries::taking_up(eyes, &claim.spans()));
-    let of_service = service.map(|service| {
-        let equipment = look.find(queries::equipment_links(eyes, service));
-        let taken = look.find(queries::taking_up_equipment(eyes, service, &claim.practice_spans()));
-        let session = look.find(seats::session(eyes, (wanted.practitioner.id, service, wanted.starts_at)));
-        (equipment, taken, session)
-    });
-    let found = look.run(&**unit).await?;
-
-    let plan = Plan::of(&found.all(&schedules)?, &found.all(&exceptions)?);
+    exceptions.retain(|row| Span::between(row.starts_at, row.ends_at).overlaps(span));
+    let plan = Plan::of(&schedules, &exceptions);
     let judge = Judge::of(&**unit, actor, plan, wanted, span, (now, wanted.except.as_slice())).await?;
     let obstacles = judge.against(wanted);
     if !obstacles.is_empty() {
         return Err(Error::Unbookable(obstacles));
     }
-    let (mut rows, mut session) = (found.all(&taken)?, None);
-    if let Some((equipment, taken, joined)) = of_service {
-        claim.equipment = found.all(&equipment)?.into_iter().map(|link| link.equipment_id).collect();
-        claim.equipment.sort_unstable();
-        rows.extend(found.all(&taken)?);
-        session = found.one(&joined)?;
-    }
-    let expired = rows.iter().any(|row| row.expires_at.is_some_and(|expires_at| expires_at <= now));
-    let busy = Busy::of(rows, session, now);
+    let claim = Claim { equipment, ..wanted.claim() };
+    let expired = taken.iter().any(|row| row.expires_at.is_some_and(|expires_at| expires_at <= now));
+    let busy = Busy::of(taken, session, now);
     let own = |row: &occupancy::Model| wanted.except.is_some() && row.appointment_id == wanted.except;
-    match busy.in_the_way(&claim, service, own).rows.is_empty() {
+    match busy.in_the_way(&claim, wanted.service.map(|service| service.id), own).rows.is_empty() {
         true => Ok(Seen { equipment: claim.equipment, expired }),
         false => Err(Error::Occupied),
     }

@@ -32,7 +32,7 @@ pub async fn anybody(
 ) -> Result<MembershipId> {
     let now = unit.clock().now();
     let free = async || -> Result<Vec<MembershipId>> {
-        let answer = find(&**unit, actor, workspace, service, wanted, now).await?;
+        let answer = find(unit, actor, workspace, service, wanted, now).await?;
         let of = |index: usize| answer.practitioners.get(index).map(|member| member.id);
         Ok(answer.found.choices.iter().filter_map(|choice| of(choice.practitioner)).collect())
     };

@@ -228,7 +228,7 @@ pub async fn find(ctx: &Context<'_>, service: Option<&Service>, request: &Reques
     let (actor, now) = (ctx.actor()?, ctx.app().clock.now());
     let workspace = practice(ctx).await?;
     let tx = ctx.call().tx().await?;
-    let answer = query::find(&*tx, &actor, &workspace, service, request, now).await?;
+    let answer = query::find(&tx, &actor, &workspace, service, request, now).await?;
     Ok(AvailableSlots::of(answer, request))
 }
 

@@ -73,12 +73,16 @@ pub async fn schedules(
     actor: &Actor,
     practitioners: &[MembershipId],
 ) -> Result<Vec<schedule::Model>> {
-    Ok(schedules_of(actor, practitioners).all(db).await?)
+    Ok(schedules_of(actor, Some(practitioners)).all(db).await?)
 }
 
-pub fn schedules_of(actor: &Actor, practitioners: &[MembershipId]) -> Select<schedule::Entity> {
-    let own = schedule::Column::PractitionerId.is_in(practitioners.iter().copied());
-    actor.find::<schedule::Entity>().filter(own)
+/// The same of these practitioners, or of all.
+pub fn schedules_of(actor: &Actor, practitioners: Option<&[MembershipId]>) -> Select<schedule::Entity> {
+    let query = actor.find::<schedule::Entity>();
+    match practitioners {
+        Some(ids) => query.filter(schedule::Column::PractitionerId.is_in(ids.iter().copied())),
+        None => query,
+    }
 }
 
 /// The exceptions of these practitioners and of the practice that touch the span, by start.
@@ -88,15 +92,22 @@ pub async fn exceptions(
     practitioners: &[MembershipId],
     span: Span,
 ) -> Result<Vec<exception::Model>> {
-    Ok(exceptions_of(actor, practitioners, span).all(db).await?)
+    Ok(exceptions_of(actor, Some(practitioners), span).all(db).await?)
 }
 
-pub fn exceptions_of(actor: &Actor, practitioners: &[MembershipId], span: Span) -> Select<exception::Entity> {
-    let everybody = exception::Column::PractitionerId.is_null();
-    let own = exception::Column::PractitionerId.is_in(practitioners.iter().copied());
-    actor
-        .find::<exception::Entity>()
-        .filter(Condition::any().add(everybody).add(own))
+/// The same of the practice and these practitioners, or of all.
+pub fn exceptions_of(
+    actor: &Actor,
+    practitioners: Option<&[MembershipId]>,
+    span: Span,
+) -> Select<exception::Entity> {
+    let mut query = actor.find::<exception::Entity>();
+    if let Some(ids) = practitioners {
+        let everybody = exception::Column::PractitionerId.is_null();
+        let own = exception::Column::PractitionerId.is_in(ids.iter().copied());
+        query = query.filter(Condition::any().add(everybody).add(own));
+    }
+    query
         .filter(exception::Column::StartsAt.lt(instant(span.end)))
         .filter(exception::Column::EndsAt.gt(instant(span.start)))
         .order_by_asc(exception::Column::StartsAt)

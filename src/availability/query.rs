@@ -1,18 +1,21 @@
 //! What a search is about: the practice, the service and the people, loaded and put together.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Days, Duration, Utc};
 use chrono_tz::Tz;
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::load::{self, Except, Limits, zone};
+use super::load::{self, Except, Limits, Plan, zone};
 use super::local::start_of_day;
 use super::search::{Found, Practitioner, Room, Setting, Shape, Wish, search};
 use super::spans::{MINUTE, Span, merged};
 use crate::access::actor::Actor;
-use crate::appointment::queries::equipment_of;
+use crate::appointment::queries::equipment_links;
+use crate::db::together::Together;
+use crate::db::tx::Tx;
 use crate::error::Result;
 use crate::id::{AppointmentId, LocationId, MembershipId, PatientId, RoomId};
 use crate::service::entity::Model as Service;
@@ -64,7 +67,7 @@ pub fn bookable_span(service: Option<&Service>, zone: Tz, now: DateTime<Utc>) ->
 
 /// Searches the practice for free times. The number of statements does not depend on how many are asked for.
 pub async fn find(
-    db: &impl ConnectionTrait,
+    db: &Tx,
     actor: &Actor,
     workspace: &Workspace,
     service: Option<&Service>,
@@ -73,33 +76,45 @@ pub async fn find(
 ) -> Result<Answer> {
     let eyes = &load::eyes(actor);
     let home = zone(&workspace.timezone);
-    let members = bookable(db, eyes, &request.practitioners).await?;
-    let needs_room = workspace.require_room
-        || service.is_some_and(|service| service.requires_room)
-        || !request.rooms.is_empty();
-    let rooms = if needs_room { Some(rooms(db, eyes, &request.rooms).await?) } else { None };
-
-    let Shape { duration, before, after } = request.shape;
-    let starts = request.range.cut(bookable_span(service, home, now));
     let mut answer =
         Answer { found: Found::default(), practitioners: Vec::new(), rooms: HashMap::new(), zone: home };
-    if starts.is_empty() || members.is_empty() {
+    let Shape { duration, before, after } = request.shape;
+    let starts = request.range.cut(bookable_span(service, home, now));
+    if starts.is_empty() {
         return Ok(answer);
     }
     // Whatever an appointment that starts in time can reach.
     let around = Span::new(starts.start, starts.end + duration).padded(before, after);
+    let needs_room = workspace.require_room
+        || service.is_some_and(|service| service.requires_room)
+        || !request.rooms.is_empty();
+
+    let mut look = Together::default();
+    let named = Some(request.practitioners.as_slice()).filter(|named| !named.is_empty());
+    let members = look.find(bookable(eyes, &request.practitioners));
+    let schedules = look.find(load::schedules_of(eyes, named));
+    let exceptions = look.find(load::exceptions_of(eyes, named, around));
+    let rooms = needs_room.then(|| look.find(rooms_in_use(eyes, &request.rooms)));
+    let equipment = service.map(|service| look.find(equipment_links(eyes, service.id)));
+    let found = look.run(db).await?;
+    let mut members = found.all(&members)?;
+    members.sort_unstable_by(by_name);
+    let mut rooms = rooms.map(|rooms| found.all(&rooms)).transpose()?;
+    if let Some(rooms) = &mut rooms {
+        rooms.sort_unstable_by(|one, other| (&one.name_key, one.id).cmp(&(&other.name_key, other.id)));
+    }
+    if members.is_empty() {
+        return Ok(answer);
+    }
     let ids: Vec<MembershipId> = members.iter().map(|member| member.id).collect();
-    let plan = load::plan(db, eyes, &ids, around).await?;
+    let plan = Plan::of(&found.all(&schedules)?, &found.all(&exceptions)?);
     let clocks = plan.clocks(around, home);
 
     let mut resources: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     resources.extend(rooms.iter().flatten().map(|room| room.id.0));
     resources.extend(request.patient.map(|patient| patient.0));
-    let equipment = match service {
-        Some(service) => equipment_of(db, eyes, service.id).await?,
-        None => Vec::new(),
-    };
-    resources.extend(equipment.iter().map(|equipment| equipment.0));
+    let equipment = equipment.map(|equipment| found.all(&equipment)).transpose()?.unwrap_or_default();
+    resources.extend(equipment.iter().map(|link| link.equipment_id.0));
     let mut busy = load::busy(db, eyes, resources, around, now, request.except).await?;
     let mut busy_of = |id: Uuid| busy.remove(&id).unwrap_or_default();
 
@@ -128,7 +143,7 @@ pub async fn find(
             rooms.iter().map(room).collect()
         }),
         patient_busy: request.patient.map(|patient| busy_of(patient.0)).unwrap_or_default(),
-        equipment_busy: equipment.iter().flat_map(|equipment| busy_of(equipment.0)).collect(),
+        equipment_busy: equipment.iter().flat_map(|link| busy_of(link.equipment_id.0)).collect(),
         capacity: service.map_or(1, |service| service.capacity),
         closings: plan.closings,
         clocks,
@@ -149,32 +164,22 @@ pub async fn find(
 }
 
 /// The members that can be booked: those named, or all.
-pub async fn bookable(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    among: &[MembershipId],
-) -> Result<Vec<member::entity::Model>> {
+pub fn bookable(actor: &Actor, among: &[MembershipId]) -> Select<member::entity::Entity> {
     use member::entity::{Column, Entity};
-    let mut query =
-        actor.find::<Entity>().filter(Column::IsActive.eq(true)).filter(Column::IsBookable.eq(true));
-    if !among.is_empty() {
-        query = query.filter(Column::Id.is_in(among.iter().copied()));
-    }
-    Ok(query.order_by_asc(Column::DisplayName).order_by_asc(Column::Id).all(db).await?)
+    let query = actor.find::<Entity>().filter(Column::IsActive.eq(true)).filter(Column::IsBookable.eq(true));
+    if among.is_empty() { query } else { query.filter(Column::Id.is_in(among.iter().copied())) }
 }
 
-/// The rooms in use: those named, or all, by name.
-async fn rooms(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    among: &[RoomId],
-) -> Result<Vec<room::entity::Model>> {
+/// Members in the order in which they are shown.
+pub fn by_name(one: &member::entity::Model, other: &member::entity::Model) -> Ordering {
+    (&one.display_name, one.id).cmp(&(&other.display_name, other.id))
+}
+
+/// The rooms in use: those named, or all.
+fn rooms_in_use(actor: &Actor, among: &[RoomId]) -> Select<room::entity::Entity> {
     use room::entity::{Column, Entity};
-    let mut query = actor.find::<Entity>().filter(Column::ArchivedAt.is_null());
-    if !among.is_empty() {
-        query = query.filter(Column::Id.is_in(among.iter().copied()));
-    }
-    Ok(query.order_by_asc(Column::NameKey).order_by_asc(Column::Id).all(db).await?)
+    let query = actor.find::<Entity>().filter(Column::ArchivedAt.is_null());
+    if among.is_empty() { query } else { query.filter(Column::Id.is_in(among.iter().copied())) }
 }
 
 /// The limits that hold for these members and this service.

@@ -11,7 +11,7 @@ use super::calendar::minutes;
 use super::graphql::{practice, zone_of};
 use super::hours::within;
 use super::load;
-use super::query::bookable;
+use super::query::{bookable, by_name};
 use super::spans::{Span, is_near};
 use crate::appointment::entity::{AppointmentStatus, AppointmentType, Column, Entity};
 use crate::error::Error;
@@ -171,15 +171,16 @@ pub async fn read(
         late += if group.late { group.count } else { 0 };
     }
 
-    let mut members = bookable(&*tx, &actor, filter.practitioner_ids.as_deref().unwrap_or_default()).await?;
+    let among = filter.practitioner_ids.as_deref().unwrap_or_default();
+    let mut members = bookable(&actor, among).all(&*tx).await?;
     let others: Vec<_> = each.keys().filter(|id| !members.iter().any(|member| member.id == **id)).collect();
     if !others.is_empty() {
         use member::entity::Column;
         let others = others.into_iter().copied();
         let query = member::queries::visible(&actor).filter(Column::Id.is_in(others));
         members.extend(query.all(&*tx).await?);
-        members.sort_by(|one, other| (&one.display_name, one.id).cmp(&(&other.display_name, other.id)));
     }
+    members.sort_unstable_by(by_name);
     let ids: Vec<MembershipId> = members.iter().map(|member| member.id).collect();
     let span = Span::between(from, to);
     let plan = load::plan(&*tx, &actor, &ids, span).await?;

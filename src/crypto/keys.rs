@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Select, Set};
 use uuid::Uuid;
 
 use super::entity::{patient_key, workspace_key};
@@ -153,22 +153,50 @@ impl Keys {
             .all(db)
             .await?;
         for row in rows {
-            let key = KeyOf { patient: row.patient_id, version: version(row.version)? };
-            let Some(wrapped) = row.wrapped else { continue };
-            let under =
-                self.workspace_cipher(db, actor.workspace, version(row.workspace_key_version)?).await?;
-            let stored = WrappedKey {
-                version: key.version,
-                wrapping_version: version(row.workspace_key_version)?,
-                wrapped: Sealed(wrapped),
-            };
-            let cipher = match keep {
-                true => self.0.patient_cipher(&under, row.patient_id, &stored)?,
-                false => self.0.passing_patient_cipher(&under, row.patient_id, &stored)?,
-            };
-            ciphers.insert(key, PatientCipher { workspace: actor.workspace, cipher });
+            ciphers.extend(self.unwrapped(db, actor, row, keep).await?);
         }
         Ok(ciphers)
+    }
+
+    /// The cipher of a stored key, unless the key was destroyed.
+    async fn unwrapped(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        row: patient_key::Model,
+        keep: bool,
+    ) -> Result<Option<(KeyOf, PatientCipher)>> {
+        let key = KeyOf { patient: row.patient_id, version: version(row.version)? };
+        let Some(wrapped) = row.wrapped else { return Ok(None) };
+        let wrapping_version = version(row.workspace_key_version)?;
+        let under = self.workspace_cipher(db, actor.workspace, wrapping_version).await?;
+        let stored = WrappedKey { version: key.version, wrapping_version, wrapped: Sealed(wrapped) };
+        let cipher = match keep {
+            true => self.0.patient_cipher(&under, row.patient_id, &stored)?,
+            false => self.0.passing_patient_cipher(&under, row.patient_id, &stored)?,
+        };
+        Ok(Some((key, PatientCipher { workspace: actor.workspace, cipher })))
+    }
+
+    /// The stored keys of a patient: for whoever reads them with something else.
+    pub fn of_patient(actor: &Actor, patient: PatientId) -> Select<patient_key::Entity> {
+        actor.find::<patient_key::Entity>().filter(patient_key::Column::PatientId.eq(patient))
+    }
+
+    /// The cipher of that version of a patient's key, whose stored keys were read.
+    pub async fn stored(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        version: i32,
+        rows: Vec<patient_key::Model>,
+    ) -> Result<PatientCipher> {
+        let row = rows.into_iter().find(|row| row.version == version).ok_or(Error::NotFound)?;
+        let key = KeyOf { patient: row.patient_id, version: self::version(version)? };
+        if let Some(cipher) = self.cached(actor.workspace, key)? {
+            return Ok(cipher);
+        }
+        Ok(self.unwrapped(db, actor, row, true).await?.ok_or(Error::NotFound)?.1)
     }
 
     /// The cipher of one patient's current key.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::prelude::DateTimeUtc;
-use sea_orm::sea_query::{OnConflict, SqlWriterValues};
+use sea_orm::sea_query::{InsertStatement, OnConflict, SqlWriterValues};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, DbErr,
     EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult, QueryTrait, Statement,
@@ -32,7 +32,18 @@ pub struct Tx {
     failed: AtomicBool,
     /// What was put and not sent yet.
     pending: Mutex<Pending>,
+    claim: Mutex<Claim>,
     statements: Arc<Statements>,
+}
+
+/// A row that the transaction stands and falls with: see [`Tx::claim`].
+#[derive(Default)]
+enum Claim {
+    #[default]
+    None,
+    /// Goes with the next statement.
+    Waits(Box<InsertStatement>),
+    Refused,
 }
 
 impl Tx {
@@ -43,6 +54,7 @@ impl Tx {
             scope,
             failed: AtomicBool::new(false),
             pending: Mutex::default(),
+            claim: Mutex::default(),
             statements,
         }
     }
@@ -199,6 +211,56 @@ impl Tx {
         Ok(())
     }
 
+    /// Inserts a row that says that this is done for the first time, where the statement inserts nothing if it is
+    /// not.
+    ///
+    /// On PostgreSQL it goes with the next statement, so what is done may be under way already when it shows that
+    /// it was done before: [`Tx::is_first`] has the last word.
+    pub async fn claim(&self, row: InsertStatement) -> Result<()> {
+        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Claim::Waits(Box::new(row));
+        if self.engine == Engine::Sqlite {
+            self.is_first().await?;
+        }
+        Ok(())
+    }
+
+    /// Fails where the claimed row was there already; sends it if no statement has taken it along.
+    pub async fn is_first(&self) -> Result<()> {
+        self.send_claim().await?;
+        match *self.claim.lock().unwrap_or_else(PoisonError::into_inner) {
+            Claim::Refused => Err(Error::conflict("This was done before.")),
+            Claim::None | Claim::Waits(_) => Ok(()),
+        }
+    }
+
+    /// Takes the claimed row, to be sent with another statement.
+    pub(super) fn take_claim(&self) -> Option<Box<InsertStatement>> {
+        let mut claim = self.claim.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::take(&mut *claim) {
+            Claim::Waits(row) => Some(row),
+            other => {
+                *claim = other;
+                None
+            }
+        }
+    }
+
+    /// Notes that the claimed row was there already.
+    pub(super) fn refuse_claim(&self) {
+        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Claim::Refused;
+    }
+
+    async fn send_claim(&self) -> Result<(), DbErr> {
+        let Some(row) = self.take_claim() else { return Ok(()) };
+        let statement = self.inner.backend().build(&*row);
+        self.statements.work.fetch_add(1, Ordering::Relaxed);
+        self.statements.note(&statement);
+        if self.sent(self.inner.execute(statement).await)?.rows_affected() == 0 {
+            self.refuse_claim();
+        }
+        Ok(())
+    }
+
     /// Takes what waits, to be sent with another statement.
     pub(crate) fn take_pending(&self) -> Pending {
         std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
@@ -206,6 +268,7 @@ impl Tx {
 
     /// Sends what waits.
     async fn flush(&self) -> Result<(), DbErr> {
+        self.send_claim().await?;
         let pending = self.take_pending();
         if pending.is_empty() {
             return Ok(());

@@ -110,7 +110,7 @@ pub async fn place(unit: &UnitOfWork, actor: &Actor, wish: &Wish) -> Result<Mode
         except: None,
     };
     // What the waiting list is offered was somebody's appointment.
-    let seen = check_slot(unit, actor, &wanted, wish.for_waitlist).await?;
+    let seen = check_slot(unit, actor, &wanted, wish.for_waitlist, None).await?;
 
     let held = unit
         .insert(ActiveModel {

@@ -142,7 +142,7 @@ pub(super) async fn times(
     let next = alternatives(&wanted, wanted.range.start);
     let request = Request { limit: CANDIDATES, per_day: None, ..next };
     let service = scale.service.as_ref();
-    let mut answer = query::find(&**unit, actor, &scale.workspace, service, &request, now).await?;
+    let mut answer = query::find(unit, actor, &scale.workspace, service, &request, now).await?;
 
     // Whatever the occurrences can meet where the candidates take them.
     let by = edit.distance(named, to)?;
