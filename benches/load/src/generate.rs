@@ -14,6 +14,7 @@ use praxis::access::token::TokenKeys;
 use praxis::app::{App, Secrets};
 use praxis::clock::Clock;
 use praxis::crypto::root::RootKeys;
+use praxis::db::Database;
 use praxis::db::connect::{PoolOptions, connect};
 use sea_orm::ConnectionTrait;
 use secrecy::SecretString;
@@ -22,10 +23,12 @@ use crate::plan::{PASSWORD, WORKSPACES};
 use crate::site::{Engine, ROLE, Site};
 use crate::{Outcome, say};
 
-/// Fills the site unless it is filled. What an interrupted run left behind goes first.
+/// Fills the site unless it is filled, and migrates it. What an interrupted run left behind goes first.
 pub async fn generate(site: &Site) -> Outcome<()> {
     if site.is_complete() {
-        return Ok(());
+        let db = open(site).await?;
+        Migrator::up(db.writer(), None).await?;
+        return Ok(db.close().await);
     }
     let began = Instant::now();
     let app = empty(site).await?;
@@ -57,9 +60,7 @@ async fn empty(site: &Site) -> Outcome<Arc<App>> {
         admin.close().await?;
     }
     let config = site.config()?;
-    let pool =
-        PoolOptions { statement_timeout: std::time::Duration::from_secs(600), ..PoolOptions::default() };
-    let db = connect(&config.database_url, &pool).await?;
+    let db = open(site).await?;
     Migrator::up(db.writer(), None).await?;
     if site.engine == Engine::Postgres {
         let role = format!(
@@ -78,6 +79,13 @@ async fn empty(site: &Site) -> Outcome<Arc<App>> {
         tokens: TokenKeys::create(&config.token_keys_file)?,
     };
     Ok(App::assemble(config, Clock::system(), db, secrets))
+}
+
+/// The site's database, as its owner.
+async fn open(site: &Site) -> Outcome<Database> {
+    let pool =
+        PoolOptions { statement_timeout: std::time::Duration::from_secs(600), ..PoolOptions::default() };
+    Ok(connect(&site.config()?.database_url, &pool).await?)
 }
 
 /// The patients' names in plain text, for the hand-written handlers, which have no keys.
