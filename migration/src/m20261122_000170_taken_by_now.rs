@@ -12,10 +12,11 @@ use crate::table::execute;
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-/// The second bound on the end lets the index, which is by end, stop: nothing is taken for longer.
+/// The second bound on the end lets the index, which is by end, stop: nothing is taken for longer. One plan does for all
+/// calls: left alone, PostgreSQL makes one for each array, which takes four times as long as to run it.
 const TAKEN: &str = "CREATE FUNCTION taken_by_now
         (locks bigint, of_workspace uuid, resources uuid[], starts timestamptz, ends timestamptz)
-    RETURNS SETOF occupancies LANGUAGE plpgsql VOLATILE AS $$
+    RETURNS SETOF occupancies LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $$
     BEGIN
         RETURN QUERY SELECT taken.* FROM occupancies taken
             WHERE taken.workspace_id = of_workspace AND taken.resource_id = ANY (resources)

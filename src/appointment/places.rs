@@ -41,7 +41,7 @@ impl Places {
         service: Option<&Service>,
     ) -> Result<(Member, Option<LocationId>)> {
         let mut look = Together::default();
-        let location = self.location.map(|id| look.find(location_of(actor, id)));
+        let location = self.location.map(|id| look.find_one(location_of(actor, id)));
         let practitioner = look.lock(practitioner_of(actor, self.practitioner));
         let room = self.room.map(|id| look.lock(room_of(actor, id)));
         let found = look.run(unit).await?;
@@ -127,10 +127,10 @@ impl Party {
     pub async fn load(unit: &UnitOfWork, actor: &Actor, booking: &Booking, alone: bool) -> Result<Self> {
         let mut places = booking.places;
         let mut look = Together::default();
-        let workspace = look.find(workspace::queries::one(actor.workspace));
-        let service = booking.service.map(|id| look.find(service_of(actor, id)));
-        let location = places.location.map(|id| look.find(location_of(actor, id)));
-        let settings = look.find(reminder::plan::settings_query(actor, places.practitioner));
+        let workspace = look.find_one(workspace::queries::one(actor.workspace));
+        let service = booking.service.map(|id| look.find_one(service_of(actor, id)));
+        let location = places.location.map(|id| look.find_one(location_of(actor, id)));
+        let settings = look.find_one(reminder::plan::settings_query(actor, places.practitioner));
         let keys = look.find(Keys::of_patient(actor, booking.patient));
         let practitioner = look.lock(practitioner_of(actor, places.practitioner));
         let room = match (places.room, booking.service) {

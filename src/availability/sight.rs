@@ -67,7 +67,7 @@ impl Look {
             let equipment = queries::taking_up_equipment(eyes, service.id, &claim.practice_spans());
             asked.taken.push(look.find(equipment));
             let key = (wanted.practitioner.id, service.id, wanted.starts_at);
-            asked.session = Some(look.find(seats::session(eyes, key)));
+            asked.session = Some(look.find_one(seats::session(eyes, key)));
         }
         asked
     }

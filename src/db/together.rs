@@ -1,9 +1,13 @@
 //! Several selects in one statement: what a unit of work has to know at one point costs one round trip.
 //!
-//! Each select is a common table expression, and all of them are joined fully on nothing: every row of the answer
-//! is a row of one of them, the columns of the others are null. What the transaction claims goes with them.
+//! Each select is a common table expression. Those of one row stand side by side in the first row of the answer; every
+//! further row is a row of one of the others, and the columns of the rest are null. What the transaction claims goes
+//! with them.
 
+use std::any::TypeId;
+use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use sea_orm::sea_query::{
     Alias, Asterisk, Expr, Func, InsertStatement, LockType, PostgresQueryBuilder, Query, SelectStatement,
@@ -29,19 +33,36 @@ pub struct Together {
 
 struct Part {
     query: SelectStatement,
-    columns: Vec<String>,
+    /// Its columns in the answer.
+    columns: Arc<str>,
+    /// Whether it finds more than one row.
+    is_list: bool,
 }
 
 /// Where the rows of a select are found.
 pub struct Slot<E>(usize, PhantomData<fn() -> E>);
 
 /// The rows of all selects.
-pub struct Found(Vec<Vec<QueryResult>>);
+pub struct Found(Vec<QueryResult>);
 
 impl Together {
     /// Adds a select of whole rows, whose table has an `id`.
     pub fn find<E: EntityTrait>(&mut self, query: Select<E>) -> Slot<E> {
-        self.rows(query.into_query())
+        self.add(query.into_query(), true)
+    }
+
+    /// The same of one row, if it is there.
+    pub fn find_one<E: EntityTrait>(&mut self, query: Select<E>) -> Slot<E> {
+        self.add(query.into_query(), false)
+    }
+
+    /// The same, and locks the row for a change: after that of the lock that was asked for before it.
+    pub fn lock<E: EntityTrait>(&mut self, query: Select<E>) -> Slot<E> {
+        let mut query = query.into_query();
+        query.lock(LockType::NoKeyUpdate);
+        let slot = self.add(query, false);
+        self.locks.push(slot.0);
+        slot
     }
 
     /// Adds the rows that a function of PostgreSQL finds once all locks are held that were asked for so far: how many
@@ -56,54 +77,37 @@ impl Together {
             None => Expr::cust("0"),
         };
         let call = Func::cust(function).args(std::iter::once(held).chain(arguments));
-        self.rows(Query::select().column(Asterisk).from_function(call, Alias::new("found")).to_owned())
+        let rows = Query::select().column(Asterisk).from_function(call, Alias::new("found")).to_owned();
+        self.add(rows, true)
     }
 
-    fn rows<E: EntityTrait>(&mut self, query: SelectStatement) -> Slot<E> {
-        self.parts.push(Part {
-            query,
-            columns: E::Column::iter().map(|column| column.unquoted().to_owned()).collect(),
-        });
-        Slot(self.parts.len() - 1, PhantomData)
-    }
-
-    /// The same, and locks the rows for a change: after those of the lock that was asked for before it.
-    pub fn lock<E: EntityTrait>(&mut self, query: Select<E>) -> Slot<E> {
-        let slot = self.find(query);
-        self.parts[slot.0].query.lock(LockType::NoKeyUpdate);
-        self.locks.push(slot.0);
-        slot
+    fn add<E: EntityTrait>(&mut self, mut query: SelectStatement, is_list: bool) -> Slot<E> {
+        let index = self.parts.len();
+        // They are named outside.
+        query.clear_selects().column(Asterisk);
+        self.parts.push(Part { query, columns: columns_of::<E>(index), is_list });
+        Slot(index, PhantomData)
     }
 
     /// Runs the statement. It fails where the transaction's claim was made before.
     pub async fn run(mut self, tx: &Tx) -> Result<Found> {
         let claim = tx.take_claim();
-        let mut is_first = claim.is_none();
+        let claims = claim.is_some();
         // Counting reads one to its end before the next one begins.
-        let mut before = claim.is_some().then(|| "claim".to_owned());
+        let mut before = claims.then(|| "claim".to_owned());
         for lock in &self.locks {
             if let Some(before) = before.replace(format!("p{lock}")) {
                 let waits = Expr::cust(format!("(SELECT count(*) FROM {before}) >= 0"));
                 self.parts[*lock].query.and_where(waits);
             }
         }
-        let mut found: Vec<Vec<QueryResult>> = self.parts.iter().map(|_| Vec::new()).collect();
-        let ids: Vec<String> = (0..self.parts.len()).map(|part| format!("p{part}_id")).collect();
         let statement = self.statement(claim.map(|claim| *claim), tx.get_database_backend());
-        'rows: for row in tx.query_all_raw(statement).await? {
-            for (part, id) in ids.iter().enumerate() {
-                if row.try_get::<Option<Uuid>>("", id)?.is_some() {
-                    found[part].push(row);
-                    continue 'rows;
-                }
-            }
-            is_first = true;
-        }
-        if !is_first {
+        let rows = tx.query_all_raw(statement).await?;
+        if claims && !rows.iter().any(|row| has(row, "claim_id")) {
             tx.refuse_claim();
             tx.is_first().await?;
         }
-        Ok(Found(found))
+        Ok(Found(rows))
     }
 
     /// Written by hand as far as it is the same for all selects: built from parts, it took longer than to be run.
@@ -119,26 +123,29 @@ impl Together {
             let id = Query::returning().column(Alias::new("id"));
             claim.returning(id).build_collect_into(PostgresQueryBuilder, &mut sql);
             push(&mut sql, ")");
+            columns.push_str("claim.id AS claim_id");
             tables.push_str("claim");
         }
-        for (index, Part { query, columns: of_part }) in self.parts.into_iter().enumerate() {
-            let (opening, join, on) = match tables.is_empty() {
-                true => ("WITH", "", ""),
-                false => (",", " FULL OUTER JOIN ", " ON FALSE"),
-            };
+        let mut lists = String::new();
+        for (index, Part { query, columns: of_part, is_list }) in self.parts.into_iter().enumerate() {
+            let (opening, comma) = if columns.is_empty() { ("WITH", "") } else { (",", ", ") };
             push(&mut sql, &format!("{opening} p{index} AS MATERIALIZED ("));
             match postgres {
                 true => query.build_collect_into(PostgresQueryBuilder, &mut sql),
                 false => query.build_collect_into(SqliteQueryBuilder, &mut sql),
             }
             push(&mut sql, ")");
-            for column in of_part {
-                let comma = if columns.is_empty() { "" } else { ", " };
-                columns.extend([comma, &format!("p{index}.\"{column}\" AS \"p{index}_{column}\"")]);
+            columns.extend([comma, &of_part]);
+            match (is_list, tables.is_empty()) {
+                (true, _) => lists.push_str(&format!(" FULL OUTER JOIN p{index} ON FALSE")),
+                (false, true) => tables.push_str(&format!("p{index}")),
+                (false, false) => tables.push_str(&format!(" FULL OUTER JOIN p{index} ON TRUE")),
             }
-            tables.extend([join, &format!("p{index}"), on]);
         }
-        push(&mut sql, &format!(" SELECT {columns} FROM {tables}"));
+        if tables.is_empty() {
+            tables.push_str("(SELECT 1) none");
+        }
+        push(&mut sql, &format!(" SELECT {columns} FROM {tables}{lists}"));
         let (sql, values) = sql.into_parts();
         Statement { sql, values: Some(values), db_backend }
     }
@@ -154,11 +161,12 @@ impl<E> Slot<E> {
 impl Found {
     /// The rows of a select.
     pub fn all<E: EntityTrait>(&self, slot: &Slot<E>) -> Result<Vec<E::Model>> {
-        let prefix = format!("p{}_", slot.0);
-        self.0[slot.0].iter().map(|row| Ok(E::Model::from_query_result(row, &prefix)?)).collect()
+        let (prefix, id) = (format!("p{}_", slot.0), format!("p{}_id", slot.0));
+        let rows = self.0.iter().filter(|row| has(row, &id));
+        rows.map(|row| Ok(E::Model::from_query_result(row, &prefix)?)).collect()
     }
 
-    /// The one row of a select by its key, if there is one.
+    /// The row of a select of one, if it is there.
     pub fn one<E: EntityTrait>(&self, slot: &Slot<E>) -> Result<Option<E::Model>> {
         Ok(self.all(slot)?.pop())
     }
@@ -170,4 +178,24 @@ impl Found {
             None => Ok(None),
         }
     }
+}
+
+/// The columns of an entity in the answer, as the part at this place: put together once.
+fn columns_of<E: EntityTrait>(index: usize) -> Arc<str> {
+    static COLUMNS: LazyLock<RwLock<HashMap<(TypeId, usize), Arc<str>>>> = LazyLock::new(RwLock::default);
+    let key = (TypeId::of::<E>(), index);
+    if let Some(columns) = COLUMNS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return columns.clone();
+    }
+    let names = E::Column::iter().map(|column| column.unquoted().to_owned());
+    let columns: Vec<String> =
+        names.map(|name| format!("p{index}.\"{name}\" AS \"p{index}_{name}\"")).collect();
+    let columns: Arc<str> = columns.join(", ").into();
+    COLUMNS.write().unwrap_or_else(PoisonError::into_inner).insert(key, columns.clone());
+    columns
+}
+
+/// Whether there is something in a column of ids: what cannot be read as an id is found out when the row is.
+fn has(row: &QueryResult, id: &str) -> bool {
+    !matches!(row.try_get::<Option<Uuid>>("", id), Ok(None))
 }

@@ -85,7 +85,8 @@ async fn measure(options: &Options, data: &Data, site: &Site) -> Outcome<Report>
     }
     let (server, metrics) = start_server(site, &binary).await?;
     start.push(server.started_in.as_secs_f64() * 1e3);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Until it has given back what its start took.
+    tokio::time::sleep(Duration::from_secs(6)).await;
     idle_memory.push(process::memory(server.pid, "VmRSS")? as f64);
 
     let limit = start_limit(site, data).await?;
