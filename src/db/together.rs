@@ -182,7 +182,8 @@ impl Found {
 
 /// The columns of an entity in the answer, as the part at this place: put together once.
 fn columns_of<E: EntityTrait>(index: usize) -> Arc<str> {
-    static COLUMNS: LazyLock<RwLock<HashMap<(TypeId, usize), Arc<str>>>> = LazyLock::new(RwLock::default);
+    type Columns = RwLock<HashMap<(TypeId, usize), Arc<str>>>;
+    static COLUMNS: LazyLock<Columns> = LazyLock::new(Columns::default);
     let key = (TypeId::of::<E>(), index);
     if let Some(columns) = COLUMNS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return columns.clone();
