@@ -28,7 +28,8 @@ pub async fn generate(site: &Site) -> Outcome<()> {
     if site.is_complete() {
         let db = open(site).await?;
         Migrator::up(db.writer(), None).await?;
-        return Ok(db.close().await);
+        db.close().await;
+        return Ok(());
     }
     let began = Instant::now();
     let app = empty(site).await?;
