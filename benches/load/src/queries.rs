@@ -11,7 +11,7 @@ use crate::drive::{Session, first_free_day};
 use crate::plan::{self, APPOINTMENTS_PER_DAY, MINUTES, Plan, WORKSPACES};
 use crate::random::Random;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ValueEnum)]
 pub enum Query {
     Q1,
     Q1Chart,
@@ -86,7 +86,7 @@ impl Query {
         }
     }
 
-    fn document(self) -> &'static str {
+    pub fn document(self) -> &'static str {
         match self {
             Self::Q1 => Q1,
             Self::Q1Chart => Q1_CHART,

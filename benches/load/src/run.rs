@@ -30,6 +30,9 @@ pub struct Options {
     /// Connections of the crowded turns; the others have one
     #[arg(long, default_value_t = 16)]
     connections: u64,
+    /// The handlers written by hand answer through the GraphQL engine: what no server with it can go below
+    #[arg(long)]
+    through_engine: bool,
     /// Binary of the server, instead of the one beside this program
     #[arg(long)]
     server: Option<std::path::PathBuf>,
@@ -89,7 +92,7 @@ async fn measure(options: &Options, data: &Data, site: &Site) -> Outcome<Report>
     tokio::time::sleep(Duration::from_secs(6)).await;
     idle_memory.push(process::memory(server.pid, "VmRSS")? as f64);
 
-    let limit = start_limit(site, data).await?;
+    let limit = start_limit(site, data, options.through_engine).await?;
     let systems = [
         Target {
             side: Side::Praxis,
@@ -177,13 +180,16 @@ pub async fn start_server(site: &Site, binary: &std::path::Path) -> Outcome<(Pro
     Ok((process, admin))
 }
 
-pub async fn start_limit(site: &Site, data: &Data) -> Outcome<Process> {
+pub async fn start_limit(site: &Site, data: &Data, through_engine: bool) -> Outcome<Process> {
     let listen = process::free_address()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["limit", "--engine", site.engine.name(), "--listen", &listen.to_string()]);
     command.args(["--appointments", &data.appointments.to_string()]);
     if let Some(url) = &data.postgres {
         command.args(["--postgres", url]);
+    }
+    if through_engine {
+        command.arg("--through-engine");
     }
     Process::start(&mut command, listen, "/q5", &site.folder.join("limit.log")).await
 }

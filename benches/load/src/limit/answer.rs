@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use async_graphql::{OutputType, SimpleObject};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -50,12 +51,15 @@ pub struct BookedAppointment {
     pub starts_at: String,
 }
 
-#[derive(Serialize)]
-pub struct Nodes<T> {
+#[derive(Serialize, SimpleObject)]
+#[graphql(concrete(name = "Appointments", params(Appointment)))]
+#[graphql(concrete(name = "Charts", params(Chart)))]
+#[graphql(concrete(name = "Visits", params(Visit)))]
+pub struct Nodes<T: OutputType> {
     pub nodes: Vec<T>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 pub struct Appointment {
     pub id: String,
@@ -75,7 +79,7 @@ pub struct Appointment {
     pub location: Location,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 pub struct Patient {
     pub id: String,
@@ -83,7 +87,7 @@ pub struct Patient {
     pub last_name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 pub struct Practitioner {
     pub id: String,
@@ -92,7 +96,7 @@ pub struct Practitioner {
     pub specialization: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 pub struct Service {
     pub id: String,
@@ -101,7 +105,7 @@ pub struct Service {
     pub price_minor: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, SimpleObject)]
 pub struct Location {
     pub id: String,
     pub name: String,
@@ -110,7 +114,7 @@ pub struct Location {
 }
 
 /// A patient with the latest appointments.
-#[derive(Serialize)]
+#[derive(Serialize, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 pub struct Chart {
     pub id: String,
@@ -119,7 +123,7 @@ pub struct Chart {
     pub appointments: Nodes<Visit>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 pub struct Visit {
     pub id: String,
@@ -129,7 +133,7 @@ pub struct Visit {
     pub practitioner: Seen,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, SimpleObject)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
     pub id: String,

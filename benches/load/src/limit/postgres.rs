@@ -1,8 +1,9 @@
 //! axum and sqlx on PostgreSQL.
 
 use axum::extract::{Query, State};
+use axum::response::Response;
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use chrono::{DateTime, Utc};
 use praxis::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId};
 use sea_orm::sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
@@ -13,10 +14,9 @@ use super::answer::{
     Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many, Nodes,
     One, Patient, Practitioner, Seen, Service, Visit,
 };
-use super::{Ask, uuid};
+use super::{Ask, Replies, uuid};
 use crate::Outcome;
-
-type Reply<T> = Result<Json<Answer<T>>, Failed>;
+use crate::queries::Query as Asked;
 
 /// Fields 0 to 21; with names 22 to 24.
 macro_rules! appointment {
@@ -76,14 +76,23 @@ pub async fn routes(url: &str) -> Outcome<Router> {
     Ok(routes.with_state(pool))
 }
 
-async fn q1(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<One> {
+async fn q1(
+    State(pool): State<PgPool>,
+    replies: Extension<Replies>,
+    Query(ask): Query<Ask>,
+) -> Result<Response, Failed> {
     let sql = if ask.chart { Q1_CHART } else { Q1 };
     let row = query(sql).bind(ask.workspace).bind(uuid(&ask.id)).fetch_optional(&pool).await?;
     let appointment = row.map(|row| appointment(&row, ask.chart)).transpose()?;
-    Ok(Json(Answer { data: One { appointment } }))
+    let query = if ask.chart { Asked::Q1Chart } else { Asked::Q1 };
+    Ok(replies.reply(query, One { appointment }).await)
 }
 
-async fn q2(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<Many> {
+async fn q2(
+    State(pool): State<PgPool>,
+    replies: Extension<Replies>,
+    Query(ask): Query<Ask>,
+) -> Result<Response, Failed> {
     let sql = if ask.chart { Q2_CHART } else { Q2 };
     let rows = query(sql)
         .bind(ask.workspace)
@@ -93,10 +102,15 @@ async fn q2(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<Many> {
         .fetch_all(&pool)
         .await?;
     let nodes = rows.iter().map(|row| appointment(row, ask.chart)).collect::<Result<_, Failed>>()?;
-    Ok(Json(Answer { data: Many { appointments: Nodes { nodes } } }))
+    let query = if ask.chart { Asked::Q2Chart } else { Asked::Q2 };
+    Ok(replies.reply(query, Many { appointments: Nodes { nodes } }).await)
 }
 
-async fn q3(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<Charts> {
+async fn q3(
+    State(pool): State<PgPool>,
+    replies: Extension<Replies>,
+    Query(ask): Query<Ask>,
+) -> Result<Response, Failed> {
     let rows = query(Q3).bind(ask.workspace).bind(uuid(&ask.id)).fetch_all(&pool).await?;
     let mut nodes: Vec<Chart> = Vec::new();
     let mut last = None;
@@ -125,10 +139,10 @@ async fn q3(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<Charts>
             chart.appointments.nodes.push(visit);
         }
     }
-    Ok(Json(Answer { data: Charts { patients: Nodes { nodes } } }))
+    Ok(replies.reply(Asked::Q3Chart, Charts { patients: Nodes { nodes } }).await)
 }
 
-async fn q4(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Reply<Booking> {
+async fn q4(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Result<Json<Answer<Booking>>, Failed> {
     let row = query(Q4)
         .bind(uuid(&ask.id))
         .bind(ask.workspace)

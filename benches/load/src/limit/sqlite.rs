@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Query, State};
+use axum::response::Response;
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use chrono::{DateTime, Utc};
 use praxis::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
@@ -16,10 +17,9 @@ use super::answer::{
     Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many, Nodes,
     One, Patient, Practitioner, Seen, Service, Visit,
 };
-use super::{Ask, uuid};
+use super::{Ask, Replies, uuid};
 use crate::Outcome;
-
-type Reply<T> = Result<Json<Answer<T>>, Failed>;
+use crate::queries::Query as Asked;
 
 #[derive(Clone)]
 struct File {
@@ -107,7 +107,11 @@ impl File {
     }
 }
 
-async fn q1(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<One> {
+async fn q1(
+    State(file): State<File>,
+    replies: Extension<Replies>,
+    Query(ask): Query<Ask>,
+) -> Result<Response, Failed> {
     let sql = if ask.chart { Q1_CHART } else { Q1 };
     let appointment = file.read(|reader| {
         let mut statement = reader.prepare_cached(sql)?;
@@ -116,10 +120,15 @@ async fn q1(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<One> {
         });
         found.optional()?.transpose()
     })?;
-    Ok(Json(Answer { data: One { appointment } }))
+    let query = if ask.chart { Asked::Q1Chart } else { Asked::Q1 };
+    Ok(replies.reply(query, One { appointment }).await)
 }
 
-async fn q2(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<Many> {
+async fn q2(
+    State(file): State<File>,
+    replies: Extension<Replies>,
+    Query(ask): Query<Ask>,
+) -> Result<Response, Failed> {
     let sql = if ask.chart { Q2_CHART } else { Q2 };
     let nodes = file.read(|reader| {
         let mut statement = reader.prepare_cached(sql)?;
@@ -132,10 +141,15 @@ async fn q2(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<Many> {
         }
         Ok(nodes)
     })?;
-    Ok(Json(Answer { data: Many { appointments: Nodes { nodes } } }))
+    let query = if ask.chart { Asked::Q2Chart } else { Asked::Q2 };
+    Ok(replies.reply(query, Many { appointments: Nodes { nodes } }).await)
 }
 
-async fn q3(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<Charts> {
+async fn q3(
+    State(file): State<File>,
+    replies: Extension<Replies>,
+    Query(ask): Query<Ask>,
+) -> Result<Response, Failed> {
     let nodes = file.read(|reader| {
         let mut statement = reader.prepare_cached(Q3)?;
         let mut rows = statement.query((ask.workspace.as_bytes(), uuid(&ask.id).as_bytes()))?;
@@ -158,7 +172,7 @@ async fn q3(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<Charts> {
         }
         Ok(nodes)
     })?;
-    Ok(Json(Answer { data: Charts { patients: Nodes { nodes } } }))
+    Ok(replies.reply(Asked::Q3Chart, Charts { patients: Nodes { nodes } }).await)
 }
 
 fn visit(row: &Row<'_>) -> Result<Visit, Failed> {
@@ -171,7 +185,7 @@ fn visit(row: &Row<'_>) -> Result<Visit, Failed> {
     })
 }
 
-async fn q4(State(file): State<File>, Query(ask): Query<Ask>) -> Reply<Booking> {
+async fn q4(State(file): State<File>, Query(ask): Query<Ask>) -> Result<Json<Answer<Booking>>, Failed> {
     let (from, to) = (stored(&ask.from)?, stored(&ask.to)?);
     let id = uuid(&ask.id);
     let writer = file.writer.lock().unwrap_or_else(PoisonError::into_inner);
