@@ -140,13 +140,15 @@ impl App {
             once.answer(&unit, &serde_json::to_string(&answer).map_err(Error::internal)?).await?;
             Ok(answer)
         });
-        match done.await {
-            Ok(answer) => Ok(answer),
-            // Whatever hindered it: done before, it is answered as it was then.
-            Err(error) => match once.answered(self).await? {
-                Some(answer) => serde_json::from_str(&answer).map_err(Error::internal),
-                None => Err(error),
-            },
+        let error = match done.await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        // Whatever hindered it: done before, it is answered as it was then.
+        match once.answered(self).await {
+            Ok(Some(answer)) => serde_json::from_str(&answer).map_err(Error::internal),
+            Err(reused @ Error::IdempotencyKeyReused) => Err(reused),
+            Ok(None) | Err(_) => Err(error),
         }
     }
 

@@ -94,6 +94,9 @@ impl Error {
     }
 }
 
+/// What a transaction says that was to do something once.
+pub const REPEATED: &str = "This was done before.";
+
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match database_violation(&error) {
@@ -104,6 +107,7 @@ impl From<DbErr> for Error {
                 message: "A time is too far away.".into(),
             }]),
             _ if matches!(error, DbErr::ConnectionAcquire(_)) => Self::Unavailable("database"),
+            _ if matches!(&error, DbErr::Custom(text) if text == REPEATED) => Self::conflict(REPEATED),
             _ => Self::internal(error),
         }
     }

@@ -4,6 +4,7 @@ use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
 
 use super::book::Booking;
+use super::occupancy::LONGEST;
 use super::seats;
 use crate::access::actor::Actor;
 use crate::app::UnitOfWork;
@@ -142,7 +143,12 @@ impl Party {
             (None, _) => None,
         };
         let patient = look.lock(patient_of(actor, booking.patient));
-        let looks = alone && booking.override_reason.is_none() && unit.engine() == Engine::Postgres;
+        // What cannot be an appointment is refused later, and would find everything there ever was.
+        let short = |ends_at| booking.starts_at < ends_at && ends_at - booking.starts_at < LONGEST;
+        let looks = alone
+            && booking.override_reason.is_none()
+            && booking.ends_at.is_none_or(short)
+            && unit.engine() == Engine::Postgres;
         let ahead = looks
             .then(|| Look::ahead(&mut look, &load::eyes(actor), booking, service.as_ref(), room.as_ref()));
         let found = look.run(unit).await?;

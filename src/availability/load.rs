@@ -1,4 +1,4 @@
-//! Reading what a search needs: one statement for each table, however many practitioners are asked for.
+//! Reading what a search needs: one select for each table, however many practitioners are asked for.
 //!
 //! A booking page must know that a time is taken, not by whom: these reads see the whole practice, and answer
 //! with intervals only.

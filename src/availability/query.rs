@@ -170,7 +170,7 @@ pub fn bookable(actor: &Actor, among: &[MembershipId]) -> Select<member::entity:
     if among.is_empty() { query } else { query.filter(Column::Id.is_in(among.iter().copied())) }
 }
 
-/// Members in the order in which they are shown.
+/// By name, byte for byte: the same on both engines.
 pub fn by_name(one: &member::entity::Model, other: &member::entity::Model) -> Ordering {
     (&one.display_name, one.id).cmp(&(&other.display_name, other.id))
 }

@@ -66,8 +66,10 @@ impl Look {
             asked.equipment = Some(look.find(queries::equipment_links(eyes, service.id)));
             let equipment = queries::taking_up_equipment(eyes, service.id, &claim.practice_spans());
             asked.taken.push(look.find(equipment));
-            let key = (wanted.practitioner.id, service.id, wanted.starts_at);
-            asked.session = Some(look.find_one(seats::session(eyes, key)));
+            if service.capacity > 1 {
+                let key = (wanted.practitioner.id, service.id, wanted.starts_at);
+                asked.session = Some(look.find_one(seats::session(eyes, key)));
+            }
         }
         asked
     }
@@ -75,8 +77,8 @@ impl Look {
     /// The same before service and room are known: PostgreSQL finds them, takes the locks and looks, all in one
     /// statement. For an appointment of its own, not for a seat in a group session.
     ///
-    /// A statement sees what was there when it began, and this one may have waited for its locks since. So what is
-    /// taken is read by a function: it looks anew.
+    /// A statement sees what was there when it began, and this one may have waited for its locks since. So the hours and
+    /// what is taken are read by functions: they look anew.
     pub fn ahead(
         look: &mut Together,
         eyes: &Actor,
@@ -84,11 +86,7 @@ impl Look {
         service: Option<&Slot<service::entity::Entity>>,
         room: Option<&Slot<room::entity::Entity>>,
     ) -> Self {
-        let ids = [booking.places.practitioner];
-        let ends_at = booking.ends_at.or_else(|| booking.starts_at.checked_add_signed(LONGEST));
-        let span = Span::between(booking.starts_at, ends_at.unwrap_or(booking.starts_at));
-        let schedules = look.find(load::schedules_of(eyes, Some(&ids)));
-        let exceptions = look.find(load::exceptions_of(eyes, Some(&ids), span));
+        let practitioner = booking.places.practitioner.0;
         let equipment = booking.service.map(|service| look.find(queries::equipment_links(eyes, service)));
 
         let mut resources = String::from("VALUES ($1::uuid), ($2::uuid)");
@@ -102,21 +100,25 @@ impl Look {
             Some(service) => format!("make_interval(mins => (SELECT {sum} FROM {}))", service.name()),
             None => "make_interval()".to_owned(),
         };
+        let resources =
+            Expr::cust_with_values(format!("ARRAY({resources})"), [practitioner, booking.patient.0]);
         let after = match booking.ends_at {
             Some(_) => minutes("buffer_after_minutes"),
             None => minutes("duration_minutes + buffer_after_minutes"),
         };
         let before = minutes("buffer_before_minutes");
+        let given_end = booking.ends_at.unwrap_or(booking.starts_at);
         let instant = |sum: String, at: DateTime<Utc>| Expr::cust_with_values(sum, [at]);
-        let taken = look.call(
-            "taken_by_now",
-            [
-                Expr::value(eyes.workspace),
-                Expr::cust_with_values(format!("ARRAY({resources})"), [ids[0].0, booking.patient.0]),
-                instant(format!("$1::timestamptz - {before}"), booking.starts_at),
-                instant(format!("$1::timestamptz + {after}"), booking.ends_at.unwrap_or(booking.starts_at)),
-            ],
+        let (workspace, practitioner) = (Expr::value(eyes.workspace), Expr::value(practitioner));
+        let (starts, ends) = (
+            instant(format!("$1::timestamptz - {before}"), booking.starts_at),
+            instant(format!("$1::timestamptz + {after}"), given_end),
         );
+        let longest = Expr::cust(format!("make_interval(hours => {})", LONGEST.num_hours()));
+        let schedules = look.call("schedules_by_now", [workspace.clone(), practitioner.clone()]);
+        let around = [workspace.clone(), practitioner, starts.clone(), ends.clone()];
+        let exceptions = look.call("exceptions_by_now", around);
+        let taken = look.call("taken_by_now", [workspace, resources, starts, ends, longest]);
         Self { schedules, exceptions, equipment, taken: vec![taken], session: None }
     }
 

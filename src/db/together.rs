@@ -93,19 +93,17 @@ impl Together {
     pub async fn run(mut self, tx: &Tx) -> Result<Found> {
         let claim = tx.take_claim();
         let claims = claim.is_some();
-        // Counting reads one to its end before the next one begins.
-        let mut before = claims.then(|| "claim".to_owned());
+        // Counting reads one to its end before the next one begins. Nothing is locked for what was done before.
+        let mut before = claims.then(|| "(SELECT count(*) FROM claim) > 0".to_owned());
         for lock in &self.locks {
-            if let Some(before) = before.replace(format!("p{lock}")) {
-                let waits = Expr::cust(format!("(SELECT count(*) FROM {before}) >= 0"));
-                self.parts[*lock].query.and_where(waits);
+            if let Some(before) = before.replace(format!("(SELECT count(*) FROM p{lock}) >= 0")) {
+                self.parts[*lock].query.and_where(Expr::cust(before));
             }
         }
         let statement = self.statement(claim.map(|claim| *claim), tx.get_database_backend());
         let rows = tx.query_all_raw(statement).await?;
         if claims && !rows.iter().any(|row| has(row, "claim_id")) {
-            tx.refuse_claim();
-            tx.is_first().await?;
+            return Err(tx.refuse_claim().into());
         }
         Ok(Found(rows))
     }

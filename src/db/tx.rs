@@ -15,7 +15,7 @@ use sea_orm::{
 use super::pending::{Change, Pending, push};
 use super::session::Session;
 use super::{Engine, Scope, Statements};
-use crate::error::{Error, Result};
+use crate::error::{Error, REPEATED, Result};
 use crate::id::{UserId, WorkspaceId};
 
 /// The most parameters of one statement: SQLite takes 32,766.
@@ -214,21 +214,21 @@ impl Tx {
     /// Inserts a row that says that this is done for the first time, where the statement inserts nothing if it is
     /// not.
     ///
-    /// On PostgreSQL it goes with the next statement, so what is done may be under way already when it shows that
-    /// it was done before: [`Tx::is_first`] has the last word.
+    /// On PostgreSQL it waits for the next statement, which fails where the row was there already: one of several selects
+    /// takes it along, before any other it goes alone.
     pub async fn claim(&self, row: InsertStatement) -> Result<()> {
         *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Claim::Waits(Box::new(row));
         if self.engine == Engine::Sqlite {
-            self.is_first().await?;
+            self.send_claim().await?;
         }
         Ok(())
     }
 
-    /// Fails where the claimed row was there already; sends it if no statement has taken it along.
+    /// Fails where the claimed row was there already, whatever became of the error that said so.
     pub async fn is_first(&self) -> Result<()> {
         self.send_claim().await?;
         match *self.claim.lock().unwrap_or_else(PoisonError::into_inner) {
-            Claim::Refused => Err(Error::conflict("This was done before.")),
+            Claim::Refused => Err(repeated().into()),
             Claim::None | Claim::Waits(_) => Ok(()),
         }
     }
@@ -246,8 +246,9 @@ impl Tx {
     }
 
     /// Notes that the claimed row was there already.
-    pub(super) fn refuse_claim(&self) {
+    pub(super) fn refuse_claim(&self) -> DbErr {
         *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Claim::Refused;
+        repeated()
     }
 
     async fn send_claim(&self) -> Result<(), DbErr> {
@@ -255,10 +256,10 @@ impl Tx {
         let statement = self.inner.backend().build(&*row);
         self.statements.work.fetch_add(1, Ordering::Relaxed);
         self.statements.note(&statement);
-        if self.sent(self.inner.execute(statement).await)?.rows_affected() == 0 {
-            self.refuse_claim();
+        match self.sent(self.inner.execute(statement).await)?.rows_affected() {
+            0 => Err(self.refuse_claim()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Takes what waits, to be sent with another statement.
@@ -345,6 +346,10 @@ impl Tx {
         }
         result
     }
+}
+
+fn repeated() -> DbErr {
+    DbErr::Custom(REPEATED.into())
 }
 
 /// The column of that name, when the table has it.

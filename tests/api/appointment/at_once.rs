@@ -2,22 +2,53 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use praxis::app::Unit;
 use praxis::appointment::book::{Booking, place};
 use praxis::appointment::entity::AppointmentPriority;
 use praxis::appointment::occupancy;
-use praxis::appointment::places::Places;
-use praxis::error::Error;
+use praxis::appointment::places::{self, Places};
+use praxis::error::{Error, Result};
+use praxis::id::ScheduleExceptionId;
 use praxis::journal::entity::AuditKind;
 use praxis::journal::event::Event;
 use praxis::journal::verify::verify;
 use praxis::member::entity::Role;
-use sea_orm::{ActiveModelTrait, IntoActiveModel};
+use praxis::patient;
+use praxis::schedule::exception;
+use sea_orm::{ActiveModelTrait, IntoActiveModel, Set};
 use serde_json::json;
 use tokio::sync::Notify;
 
 use super::{BOOK, Practice};
+use crate::support::app::Answer;
+use crate::support::database::On;
 use crate::support::on_both_engines;
+
+/// What the front desk hears who books nine o'clock for Bob while the doctor's transaction has done its work and is not
+/// committed yet.
+async fn booked_meanwhile<F>(practice: &Practice, work: impl Fn(Unit) -> F) -> Answer
+where
+    F: Future<Output = Result<()>>,
+{
+    let (app, doctor) = (&practice.app.app, practice.doctor.actor.as_deref().unwrap());
+    let (works, done) = (&work, &Notify::new());
+    let first = app.write(doctor, move |unit| async move {
+        works(unit.clone()).await?;
+        done.notify_one();
+        // Long enough for the other to come and wait.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Ok(())
+    });
+    let second = async {
+        done.notified().await;
+        let input = practice.booking(practice.bob, "2026-06-02T09:00:00Z");
+        practice.desk.run(BOOK, json!({ "input": input })).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    first.unwrap();
+    second
+}
 
 on_both_engines! {
     async fn who_waits_for_a_practitioner_sees_what_was_booked_meanwhile(on: On) {
@@ -39,25 +70,78 @@ on_both_engines! {
             notes: None,
             override_reason: Some("An emergency".into()),
         };
-        let has_locks = Notify::new();
-        let first = app.write(doctor, |unit| {
-            let has_locks = &has_locks;
-            async move {
-                place(app, &unit, doctor, beside).await?;
-                has_locks.notify_one();
-                // Long enough for the other to come and wait.
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                Ok(())
-            }
+        let answer = booked_meanwhile(&practice, |unit| async move {
+            place(app, &unit, doctor, beside).await?;
+            Ok(())
         });
-        let second = async {
-            has_locks.notified().await;
-            practice.book(&practice.desk, practice.booking(practice.bob, "2026-06-02T09:00:00Z")).await
-        };
-        let (first, second) = tokio::join!(first, second);
-        first.unwrap();
-        assert_eq!(second["__typename"], "AppointmentConflict");
+        assert_eq!(answer.await.data["bookAppointment"]["__typename"], "AppointmentConflict");
     }
+
+    async fn who_waits_for_a_practitioner_sees_that_they_are_away_meanwhile(on: On) {
+        let practice = Practice::new(on).await;
+        let (doctor, practitioner) = (practice.doctor.actor.as_deref().unwrap(), practice.doctor.membership());
+        let starts_at: DateTime<Utc> = "2026-06-02T00:00:00Z".parse().unwrap();
+        let answer = booked_meanwhile(&practice, |unit| async move {
+            places::lock(&unit, doctor, practitioner, None).await?;
+            let away = exception::ActiveModel {
+                id: Set(unit.id::<ScheduleExceptionId>()),
+                practitioner_id: Set(Some(practitioner)),
+                kind: Set(exception::ExceptionKind::TimeOff),
+                starts_at: Set(starts_at),
+                ends_at: Set(starts_at + TimeDelta::days(1)),
+                timezone: Set("UTC".into()),
+                ..Default::default()
+            };
+            unit.insert(away).await?;
+            Ok(())
+        });
+        assert_eq!(answer.await.data["bookAppointment"]["__typename"], "AppointmentConflict");
+    }
+
+    async fn who_waits_for_a_patient_sees_that_the_chart_is_archived_meanwhile(on: On) {
+        let practice = Practice::new(on).await;
+        let (doctor, bob) = (practice.doctor.actor.as_deref().unwrap(), practice.bob);
+        let answer = booked_meanwhile(&practice, |unit| async move {
+            let bob = patient::commands::require(&unit, doctor, bob).await?;
+            let archived = patient::entity::ActiveModel {
+                archived_at: Set(Some(unit.clock().now())),
+                ..bob.into_active_model()
+            };
+            unit.update(archived).await?;
+            Ok(())
+        });
+        let answer = answer.await;
+        assert_eq!(answer.code(), "BAD_USER_INPUT");
+        assert_eq!(answer.errors[0]["extensions"]["fields"][0]["path"], json!(["input", "patientId"]));
+    }
+}
+
+/// SQLite has one writer at a time, so there everybody waits.
+#[tokio::test]
+async fn a_repetition_waits_for_nobody_who_is_booking_something_else() {
+    let practice = Practice::new(On::Postgres).await;
+    let doctor = practice.doctor.actor.as_deref().unwrap();
+    let mut input = practice.booking(practice.ada, "2026-06-02T09:00:00Z");
+    input["idempotencyKey"] = "click-1".into();
+    let booked = practice.book(&practice.desk, input.clone()).await;
+    let (held, answered) = (&Notify::new(), &Notify::new());
+    let holder = practice.app.app.write(doctor, |unit| {
+        let practitioner = practice.doctor.membership();
+        async move {
+            places::lock(&unit, doctor, practitioner, None).await?;
+            held.notify_one();
+            Ok(tokio::time::timeout(Duration::from_secs(4), answered.notified()).await.is_ok())
+        }
+    });
+    let repetition = async {
+        held.notified().await;
+        let again = practice.book(&practice.desk, input).await;
+        answered.notify_one();
+        again
+    };
+    let (answered_in_time, again) = tokio::join!(holder, repetition);
+    assert!(answered_in_time.unwrap());
+    assert_eq!(again, booked);
 }
 
 on_both_engines! {
