@@ -116,8 +116,8 @@ struct Figures {
     cost: f64,
     /// Milliseconds from an announcement to the first, the middle and the last of its frames.
     times: [f64; 3],
-    /// Resident memory at the end, in kB.
-    memory: u64,
+    /// Resident memory after the last delivery, and when it is quiet, in kB.
+    memory: [u64; 2],
     /// Of a frame.
     bytes: usize,
 }
@@ -162,12 +162,16 @@ where
         tokio::time::sleep(Duration::from_millis(300)).await;
         cpu += process::cpu(server.pid)? - spent;
     }
+    let after = process::memory(server.pid, "VmRSS")?;
+    // Until it has given back what the deliveries took.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let quiet = process::memory(server.pid, "VmRSS")?;
     readers.iter().for_each(tokio::task::JoinHandle::abort);
     let figures = Figures {
         idle: idle.saturating_sub(before) as f64 / subscribers as f64,
         cost: cpu * 1e6 / (subscribers * options.events) as f64,
         times: times.map(|times| median(&times)),
-        memory: process::memory(server.pid, "VmRSS")?,
+        memory: [after, quiet],
         bytes: arrivals.bytes.load(Ordering::Relaxed),
     };
     server.stop().await?;
@@ -179,12 +183,13 @@ fn report(site: &Site, subscribers: usize, praxis: &Figures, limit: &Figures) {
         let [first, half, last] = figures.times;
         say(&format!(
             "{} {subscribers} subscribers, {name}: {:.1} kB each, {:.1} µs a delivery of {} bytes; first frame {first:.1} ms, \
-             half of them {half:.1} ms, last {last:.1} ms after it was sent; memory {:.0} MB",
+             half of them {half:.1} ms, last {last:.1} ms after it was sent; memory {:.0} MB, {:.0} MB when it is quiet",
             site.engine.name(),
             figures.idle,
             figures.cost,
             figures.bytes,
-            figures.memory as f64 / 1e3,
+            figures.memory[0] as f64 / 1e3,
+            figures.memory[1] as f64 / 1e3,
         ));
     }
     say(HEADING);
