@@ -94,9 +94,6 @@ impl Error {
     }
 }
 
-/// What a transaction says that was to do something once.
-pub const REPEATED: &str = "This was done before.";
-
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match database_violation(&error) {
@@ -107,7 +104,8 @@ impl From<DbErr> for Error {
                 message: "A time is too far away.".into(),
             }]),
             _ if matches!(error, DbErr::ConnectionAcquire(_)) => Self::Unavailable("database"),
-            _ if matches!(&error, DbErr::Custom(text) if text == REPEATED) => Self::conflict(REPEATED),
+            // What is to be done once was done before.
+            _ if matches!(error, DbErr::RecordNotInserted) => Self::conflict("This was done before."),
             _ => Self::internal(error),
         }
     }

@@ -15,7 +15,7 @@ use sea_orm::{
 use super::pending::{Change, Pending, push};
 use super::session::Session;
 use super::{Engine, Scope, Statements};
-use crate::error::{Error, REPEATED, Result};
+use crate::error::{Error, Result};
 use crate::id::{UserId, WorkspaceId};
 
 /// The most parameters of one statement: SQLite takes 32,766.
@@ -228,7 +228,7 @@ impl Tx {
     pub async fn is_first(&self) -> Result<()> {
         self.send_claim().await?;
         match *self.claim.lock().unwrap_or_else(PoisonError::into_inner) {
-            Claim::Refused => Err(repeated().into()),
+            Claim::Refused => Err(DbErr::RecordNotInserted.into()),
             Claim::None | Claim::Waits(_) => Ok(()),
         }
     }
@@ -248,7 +248,7 @@ impl Tx {
     /// Notes that the claimed row was there already.
     pub(super) fn refuse_claim(&self) -> DbErr {
         *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Claim::Refused;
-        repeated()
+        DbErr::RecordNotInserted
     }
 
     async fn send_claim(&self) -> Result<(), DbErr> {
@@ -346,10 +346,6 @@ impl Tx {
         }
         result
     }
-}
-
-fn repeated() -> DbErr {
-    DbErr::Custom(REPEATED.into())
 }
 
 /// The column of that name, when the table has it.
