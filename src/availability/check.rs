@@ -93,10 +93,9 @@ impl Wanted<'_> {
 /// The caller has looked with the locks on practitioner, room and patient. Only a limit of the day takes further
 /// statements.
 pub async fn require(unit: &UnitOfWork, actor: &Actor, wanted: &Wanted<'_>, sight: Sight) -> Result<Seen> {
-    let Sight { schedules, mut exceptions, equipment, taken, session } = sight;
+    let Sight { schedules, exceptions, equipment, taken, session } = sight;
     let now = unit.clock().now();
     let span = Span::between(wanted.starts_at, wanted.ends_at);
-    exceptions.retain(|row| Span::between(row.starts_at, row.ends_at).overlaps(span));
     let plan = Plan::of(&schedules, &exceptions);
     let judge = Judge::of(&**unit, actor, plan, wanted, span, (now, wanted.except.as_slice())).await?;
     let obstacles = judge.against(wanted);

@@ -102,23 +102,22 @@ impl Look {
         };
         let resources =
             Expr::cust_with_values(format!("ARRAY({resources})"), [practitioner, booking.patient.0]);
-        let after = match booking.ends_at {
-            Some(_) => minutes("buffer_after_minutes"),
-            None => minutes("duration_minutes + buffer_after_minutes"),
+        let lasts = match booking.ends_at {
+            Some(_) => "0",
+            None => "duration_minutes",
         };
-        let before = minutes("buffer_before_minutes");
-        let given_end = booking.ends_at.unwrap_or(booking.starts_at);
-        let instant = |sum: String, at: DateTime<Utc>| Expr::cust_with_values(sum, [at]);
-        let (workspace, practitioner) = (Expr::value(eyes.workspace), Expr::value(practitioner));
-        let (starts, ends) = (
-            instant(format!("$1::timestamptz - {before}"), booking.starts_at),
-            instant(format!("$1::timestamptz + {after}"), given_end),
-        );
+        let instant = |at: DateTime<Utc>, sign: &str, sum: &str| {
+            Expr::cust_with_values(format!("$1::timestamptz {sign} {}", minutes(sum)), [at])
+        };
+        let (starts_at, given) = (booking.starts_at, booking.ends_at.unwrap_or(booking.starts_at));
+        let (starts, ends) = (Expr::value(starts_at), instant(given, "+", lasts));
+        let before = instant(starts_at, "-", "buffer_before_minutes");
+        let after = instant(given, "+", &format!("{lasts} + buffer_after_minutes"));
         let longest = Expr::cust(format!("make_interval(hours => {})", LONGEST.num_hours()));
-        let schedules = look.call("schedules_by_now", [workspace.clone(), practitioner.clone()]);
-        let around = [workspace.clone(), practitioner, starts.clone(), ends.clone()];
-        let exceptions = look.call("exceptions_by_now", around);
-        let taken = look.call("taken_by_now", [workspace, resources, starts, ends, longest]);
+        let practitioner = Expr::value(practitioner);
+        let schedules = look.call(eyes, "schedules_by_now", [practitioner.clone()]);
+        let exceptions = look.call(eyes, "exceptions_by_now", [practitioner, starts, ends]);
+        let taken = look.call(eyes, "taken_by_now", [resources, before, after, longest]);
         Self { schedules, exceptions, equipment, taken: vec![taken], session: None }
     }
 

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::pending::push;
 use super::tx::Tx;
+use crate::access::actor::Actor;
 use crate::error::Result;
 
 /// Selects that are run together.
@@ -65,10 +66,11 @@ impl Together {
         slot
     }
 
-    /// Adds the rows that a function of PostgreSQL finds once all locks are held that were asked for so far: how many
-    /// rows the last of them has is its first argument.
+    /// Adds the rows of the actor's workspace that a function of PostgreSQL finds once all locks are held that were asked
+    /// for so far: how many rows the last of them has is its first argument, the workspace its second.
     pub fn call<E: EntityTrait>(
         &mut self,
+        actor: &Actor,
         function: &'static str,
         arguments: impl IntoIterator<Item = Expr>,
     ) -> Slot<E> {
@@ -76,7 +78,8 @@ impl Together {
             Some(last) => Expr::cust(format!("(SELECT count(*) FROM p{last})")),
             None => Expr::cust("0"),
         };
-        let call = Func::cust(function).args(std::iter::once(held).chain(arguments));
+        let scope = [held, Expr::value(actor.workspace)];
+        let call = Func::cust(function).args(scope.into_iter().chain(arguments));
         let rows = Query::select().column(Asterisk).from_function(call, Alias::new("found")).to_owned();
         self.add(rows, true)
     }
