@@ -4,8 +4,8 @@
 //! setting that row-level security reads, so a connection never keeps a tenant.
 
 pub mod connect;
+mod lender;
 pub mod pending;
-mod readers;
 mod session;
 pub mod together;
 pub mod tx;
@@ -13,14 +13,12 @@ pub mod tx;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sea_orm::{
-    DatabaseConnection, DbBackend, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-    sqlx,
-};
+use sea_orm::sqlx::{PgConnection, SqliteConnection};
+use sea_orm::{DatabaseConnection, Statement};
 
 use crate::error::Result;
 use crate::id::{UserId, WorkspaceId};
-use readers::Readers;
+use lender::{Lendable, Lender};
 use session::Session;
 use tx::Tx;
 
@@ -89,31 +87,36 @@ pub struct Pool {
 }
 
 impl Pool {
-    fn of<D: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<D>) -> Self {
-        Self { name, open: pool.size(), idle: pool.num_idle(), limit: pool.options().get_max_connections() }
+    fn of<C: Lendable>(name: &'static str, lender: &Lender<C>) -> Self {
+        let (used, idle) = lender.used_and_idle();
+        let open = used.saturating_add(u32::try_from(idle).unwrap_or(u32::MAX));
+        Self { name, open, idle, limit: lender.limit() }
     }
 }
 
 #[derive(Clone)]
 pub struct Database {
     writer: DatabaseConnection,
-    /// SQLite's.
-    readers: Option<Readers>,
-    engine: Engine,
+    connections: Connections,
     statements: Arc<Statements>,
 }
 
+#[derive(Clone)]
+enum Connections {
+    Postgres(Lender<PgConnection>),
+    Sqlite { writer: Lender<SqliteConnection>, readers: Lender<SqliteConnection> },
+}
+
 impl Database {
-    fn new(writer: DatabaseConnection, readers: Option<Readers>) -> Self {
-        let engine = match writer.get_database_backend() {
-            DbBackend::Sqlite => Engine::Sqlite,
-            _ => Engine::Postgres,
-        };
-        Self { writer, readers, engine, statements: Arc::default() }
+    fn new(writer: DatabaseConnection, connections: Connections) -> Self {
+        Self { writer, connections, statements: Arc::default() }
     }
 
     pub fn engine(&self) -> Engine {
-        self.engine
+        match self.connections {
+            Connections::Postgres(_) => Engine::Postgres,
+            Connections::Sqlite { .. } => Engine::Sqlite,
+        }
     }
 
     pub fn statements(&self) -> &Statements {
@@ -127,56 +130,53 @@ impl Database {
 
     /// Reads of one request. Each statement sees what is committed when it begins.
     pub async fn begin_read(&self, scope: Scope) -> Result<Tx> {
-        let session = match &self.readers {
-            Some(readers) => Session::Reader(readers.begin()),
-            None => self.begin(scope).await?,
+        let session = match &self.connections {
+            Connections::Postgres(connections) => self.begin(connections, scope, false).await?,
+            Connections::Sqlite { readers, .. } => Session::Sqlite(readers.later()),
         };
         Ok(Tx::new(session, scope, self.statements.clone()))
     }
 
     /// A transaction that writes. SQLite takes the write lock at once, so it cannot fail half-way with "locked".
     pub async fn begin_write(&self, scope: Scope) -> Result<Tx> {
-        let session = match self.engine {
-            Engine::Sqlite => {
-                let options = TransactionOptions {
-                    sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                    ..Default::default()
-                };
-                Session::Writer(self.writer.begin_with_options(options).await?)
+        let session = match &self.connections {
+            Connections::Postgres(connections) => self.begin(connections, scope, true).await?,
+            Connections::Sqlite { writer, .. } => {
+                Session::Sqlite(writer.begin("BEGIN IMMEDIATE", true).await?)
             }
-            Engine::Postgres => self.begin(scope).await?,
         };
         Ok(Tx::new(session, scope, self.statements.clone()))
     }
 
-    async fn begin(&self, scope: Scope) -> Result<Session> {
+    async fn begin(
+        &self,
+        connections: &Lender<PgConnection>,
+        scope: Scope,
+        writes: bool,
+    ) -> Result<Session> {
         if scope != Scope::default() {
             self.statements.overhead.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(Session::begin(self.writer.get_postgres_connection_pool(), scope).await?)
+        Ok(Session::begin(connections, scope, writes).await?)
     }
 
     /// How the connections are used at the moment.
     pub fn pools(&self) -> Vec<Pool> {
-        let pool = match self.engine {
-            Engine::Sqlite => Pool::of("writer", self.writer.get_sqlite_connection_pool()),
-            Engine::Postgres => Pool::of("shared", self.writer.get_postgres_connection_pool()),
-        };
-        let readers = self.readers.as_ref().map(|readers| {
-            let (used, idle) = readers.used_and_idle();
-            Pool {
-                name: "reader",
-                open: used + u32::try_from(idle).unwrap_or(u32::MAX),
-                idle,
-                limit: readers.limit(),
+        match &self.connections {
+            Connections::Postgres(shared) => vec![Pool::of("shared", shared)],
+            Connections::Sqlite { writer, readers } => {
+                vec![Pool::of("reader", readers), Pool::of("writer", writer)]
             }
-        });
-        readers.into_iter().chain([pool]).collect()
+        }
     }
 
     pub async fn close(&self) {
-        if let Some(readers) = &self.readers {
-            readers.close().await;
+        match &self.connections {
+            Connections::Postgres(connections) => connections.close().await,
+            Connections::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
         }
         if let Err(error) = self.writer.clone().close().await {
             tracing::warn!(%error, "closing the database");

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, ConnectionTrait, DbBackend, Statement};
 
-use super::readers::Readers;
-use super::{Database, Engine};
+use super::lender::Lender;
+use super::{Connections, Database, Engine};
 use crate::error::Error;
 
 /// Statements that a connection keeps prepared. What is read depends on what is asked, so there are many.
@@ -112,11 +112,15 @@ async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, Conne
     // The writer first: it creates the file and puts it into WAL mode.
     let writer = sea_orm::Database::connect(options(false)).await?;
     let reader = sea_orm::Database::connect(options(true)).await?;
-    let readers = Readers::new(reader, readers, pool.acquire_timeout);
-    Ok(Database::new(writer, Some(readers)))
+    let connections = Connections::Sqlite {
+        writer: Lender::new(writer.clone(), 1, pool.acquire_timeout),
+        readers: Lender::new(reader, readers, pool.acquire_timeout),
+    };
+    Ok(Database::new(writer, connections))
 }
 
 async fn connect_postgres(url: &str, pool: &PoolOptions) -> Result<Database, ConnectError> {
+    let limit = pool.max_connections.unwrap_or(10);
     let mut options = ConnectOptions::new(url);
     options
         .sqlx_logging(false)
@@ -124,14 +128,15 @@ async fn connect_postgres(url: &str, pool: &PoolOptions) -> Result<Database, Con
         .acquire_timeout(pool.acquire_timeout)
         .statement_timeout(pool.statement_timeout)
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
-        .max_connections(pool.max_connections.unwrap_or(10))
+        .max_connections(limit)
         .map_sqlx_postgres_opts(|options| {
             options
                 .options([("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "30s")])
                 .statement_cache_capacity(STATEMENTS)
         });
     let connection = sea_orm::Database::connect(options).await?;
-    Ok(Database::new(connection, None))
+    let connections = Connections::Postgres(Lender::new(connection.clone(), limit, pool.acquire_timeout));
+    Ok(Database::new(connection, connections))
 }
 
 /// Refuses a PostgreSQL role that row-level security does not bind: a superuser, BYPASSRLS, or a table's owner.

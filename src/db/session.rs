@@ -1,75 +1,70 @@
 //! The connection of a [`Tx`](super::tx::Tx), in the cheapest form that keeps its promises.
 //!
 //! A round trip costs more than most statements. So PostgreSQL begins a transaction and hears its tenant in one
-//! (`BEGIN; SET LOCAL …`), for which the transaction is sqlx's own: SeaORM begins with a bare `BEGIN`. SQLite has
+//! (`BEGIN; SET LOCAL …`), for which the transaction is our own: SeaORM begins with a bare `BEGIN`. SQLite has
 //! no row-level security, and reads there are single statements on a read-only connection: each sees a snapshot of
 //! its own, as a statement of PostgreSQL's READ COMMITTED does.
 
-use sea_orm::sqlx::{self, AssertSqlSafe, Executor, Postgres, Sqlite, Transaction};
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
-};
+use sea_orm::sqlx::{self, AssertSqlSafe, Executor, PgConnection, Postgres, Sqlite, SqliteConnection};
+use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use sea_query_sqlx::SqlxValues;
-use tokio::sync::Mutex;
 
-use super::readers::Reading;
+use super::lender::{Asking, Lender};
 use super::{Engine, Scope};
 
 pub(super) enum Session {
-    Postgres(Mutex<Transaction<'static, Postgres>>),
-    /// SQLite's one writing transaction.
-    Writer(DatabaseTransaction),
-    /// SQLite's read-only connections; the one of this session from its first statement on.
-    Reader(Reading),
+    /// A transaction.
+    Postgres(Asking<PgConnection>),
+    /// The one writing transaction, or single statements that only read.
+    Sqlite(Asking<SqliteConnection>),
 }
 
 impl Session {
     /// Begins a transaction of PostgreSQL in this scope.
-    pub async fn begin(pool: &sqlx::PgPool, scope: Scope) -> Result<Self, DbErr> {
-        let begun = pool.begin_with(AssertSqlSafe(begin(scope))).await;
-        Ok(Self::Postgres(Mutex::new(
-            begun.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?,
-        )))
+    pub async fn begin(
+        connections: &Lender<PgConnection>,
+        scope: Scope,
+        writes: bool,
+    ) -> Result<Self, DbErr> {
+        Ok(Self::Postgres(connections.begin(&begin(scope, writes), writes).await?))
     }
 
     pub fn engine(&self) -> Engine {
         match self {
             Self::Postgres(_) => Engine::Postgres,
-            Self::Writer(_) | Self::Reader(_) => Engine::Sqlite,
+            Self::Sqlite(_) => Engine::Sqlite,
         }
     }
 
     pub fn backend(&self) -> DbBackend {
         match self {
             Self::Postgres(_) => DbBackend::Postgres,
-            Self::Writer(_) | Self::Reader(_) => DbBackend::Sqlite,
+            Self::Sqlite(_) => DbBackend::Sqlite,
         }
     }
 
     pub async fn execute(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         match self {
-            Self::Postgres(tx) => {
-                let done = prepared(statement).execute(&mut **tx.lock().await).await;
+            Self::Postgres(asking) => {
+                let done = asking.ask(async |it| prepared::<Postgres>(statement).execute(it).await).await?;
                 done.map(Into::into).map_err(in_execution)
             }
-            Self::Writer(tx) => tx.execute_raw(statement).await,
-            Self::Reader(reading) => {
-                let done = reading.ask(async |it| read(statement).execute(it).await).await?;
+            Self::Sqlite(asking) => {
+                let done = asking.ask(async |it| prepared::<Sqlite>(statement).execute(it).await).await?;
                 done.map(Into::into).map_err(in_execution)
             }
         }
     }
 
     pub async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let sql = AssertSqlSafe(sql.to_owned());
         match self {
-            Self::Postgres(tx) => {
-                let done = tx.lock().await.execute(AssertSqlSafe(sql.to_owned())).await;
+            Self::Postgres(asking) => {
+                let done = asking.ask(async |it| it.execute(sql).await).await?;
                 done.map(Into::into).map_err(in_execution)
             }
-            Self::Writer(tx) => tx.execute_unprepared(sql).await,
-            Self::Reader(reading) => {
-                let sql = AssertSqlSafe(sql.to_owned());
-                let done = reading.ask(async |it| it.execute(sql).await).await?;
+            Self::Sqlite(asking) => {
+                let done = asking.ask(async |it| it.execute(sql).await).await?;
                 done.map(Into::into).map_err(in_execution)
             }
         }
@@ -77,47 +72,44 @@ impl Session {
 
     pub async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match self {
-            Self::Postgres(tx) => {
-                let row = prepared(statement).fetch_optional(&mut **tx.lock().await).await;
-                row.map(|row| row.map(Into::into)).map_err(in_query)
+            Self::Postgres(asking) => {
+                let row = asking.ask(async |it| prepared::<Postgres>(statement).fetch_optional(it).await);
+                row.await?.map(|row| row.map(Into::into)).map_err(in_query)
             }
-            Self::Writer(tx) => tx.query_one_raw(statement).await,
-            Self::Reader(reading) => {
-                let row = reading.ask(async |it| read(statement).fetch_optional(it).await).await?;
-                row.map(|row| row.map(Into::into)).map_err(in_query)
+            Self::Sqlite(asking) => {
+                let row = asking.ask(async |it| prepared::<Sqlite>(statement).fetch_optional(it).await);
+                row.await?.map(|row| row.map(Into::into)).map_err(in_query)
             }
         }
     }
 
     pub async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match self {
-            Self::Postgres(tx) => {
-                let rows = prepared(statement).fetch_all(&mut **tx.lock().await).await;
-                rows.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(in_query)
+            Self::Postgres(asking) => {
+                let rows = asking.ask(async |it| prepared::<Postgres>(statement).fetch_all(it).await);
+                rows.await?.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(in_query)
             }
-            Self::Writer(tx) => tx.query_all_raw(statement).await,
-            Self::Reader(reading) => {
-                let rows = reading.ask(async |it| read(statement).fetch_all(it).await).await?;
-                rows.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(in_query)
+            Self::Sqlite(asking) => {
+                let rows = asking.ask(async |it| prepared::<Sqlite>(statement).fetch_all(it).await);
+                rows.await?.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(in_query)
             }
         }
     }
 
     pub async fn commit(self) -> Result<(), DbErr> {
-        match self {
-            Self::Postgres(tx) => tx.into_inner().commit().await.map_err(in_execution),
-            Self::Writer(tx) => tx.commit().await,
-            Self::Reader(_) => Ok(()),
-        }
+        let done = match self {
+            Self::Postgres(asking) => asking.commit().await,
+            Self::Sqlite(asking) => asking.commit().await,
+        };
+        done.map_err(in_execution)
     }
 
     pub async fn rollback(self) -> Result<(), DbErr> {
         match self {
-            // Dropped, it is rolled back in the round trip with which the pool takes its connection back, while the
-            // answer goes out already.
+            // Dropped, it is rolled back while the answer goes out already.
             Self::Postgres(_) => Ok(()),
-            Self::Writer(tx) => tx.rollback().await,
-            Self::Reader(_) => Ok(()),
+            // Its lock is what others wait for.
+            Self::Sqlite(asking) => asking.rollback().await.map_err(in_execution),
         }
     }
 }
@@ -125,8 +117,8 @@ impl Session {
 /// `BEGIN` and the tenant as one text. A UUID is hexadecimal digits and hyphens, so it can be written into it.
 ///
 /// An empty scope needs no setting: `SET LOCAL` ends with its transaction, so none is left over.
-fn begin(scope: Scope) -> String {
-    let mut text = String::from("BEGIN");
+fn begin(scope: Scope, writes: bool) -> String {
+    let mut text = String::from(if writes { "BEGIN" } else { "BEGIN READ ONLY" });
     for (setting, id) in [
         ("app.workspace_id", scope.workspace.map(|workspace| workspace.0)),
         ("app.user_id", scope.user.map(|user| user.0)),
@@ -138,12 +130,11 @@ fn begin(scope: Scope) -> String {
     text
 }
 
-fn read(statement: Statement) -> sqlx::query::Query<'static, Sqlite, SqlxValues> {
-    let values = statement.values.unwrap_or_else(|| sea_orm::Values(Vec::new()));
-    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
-}
-
-fn prepared(statement: Statement) -> sqlx::query::Query<'static, Postgres, SqlxValues> {
+fn prepared<D>(statement: Statement) -> sqlx::query::Query<'static, D, SqlxValues>
+where
+    D: sqlx::Database,
+    SqlxValues: sqlx::IntoArguments<D>,
+{
     let values = statement.values.unwrap_or_else(|| sea_orm::Values(Vec::new()));
     sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
 }
@@ -167,9 +158,9 @@ mod tests {
     fn a_transaction_begins_with_exactly_its_scope() {
         let workspace = WorkspaceId(Uuid::from_u128(7));
         let user = UserId(Uuid::from_u128(8));
-        assert_eq!(begin(Scope::default()), "BEGIN");
+        assert_eq!(begin(Scope::default(), false), "BEGIN READ ONLY");
         assert_eq!(
-            begin(Scope { workspace: Some(workspace), user: Some(user) }),
+            begin(Scope { workspace: Some(workspace), user: Some(user) }, true),
             "BEGIN; SET LOCAL app.workspace_id = '00000000-0000-0000-0000-000000000007'; \
              SET LOCAL app.user_id = '00000000-0000-0000-0000-000000000008'"
         );

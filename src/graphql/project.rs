@@ -6,13 +6,14 @@
 //! a test asks for every field alone and compares it with the whole row's.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_graphql::{Context, SelectionField};
 use sea_orm::prelude::{DateTimeUtc, Uuid};
 use sea_orm::sea_query::{Alias, ArrayType, Expr, IntoIden};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Iden, Iterable, JoinType, ModelTrait, QueryResult,
-    QuerySelect, QueryTrait, Select, TryGetable, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iden, Iterable, JoinType, ModelTrait,
+    QueryResult, QuerySelect, QueryTrait, Select, Statement, TryGetable, Value,
 };
 
 use super::join::Join;
@@ -81,7 +82,12 @@ pub struct Shape<E: EntityTrait> {
     always: Columns,
     fields: HashMap<String, Columns>,
     joins: Vec<Join<E>>,
+    /// How statements for what was chosen before begin: up to their conditions they are the same each time.
+    beginnings: RwLock<HashMap<Chosen, Arc<str>>>,
 }
+
+/// The most beginnings that a shape keeps. As many different ones are asked for by somebody who makes them up.
+const BEGINNINGS: usize = 1_000;
 
 impl<E: EntityTrait> Shape<E> {
     /// Every field that is named like a column reads it. The columns given are read always: the key, and what
@@ -90,8 +96,13 @@ impl<E: EntityTrait> Shape<E> {
         let columns: Vec<E::Column> = E::Column::iter().collect();
         assert!(columns.len() <= 64, "a table of more columns needs a wider set");
         let fields = columns.iter().enumerate().map(|(place, column)| (camel(column), Columns(1 << place)));
-        let mut shape =
-            Self { fields: fields.collect(), columns, always: Columns::default(), joins: Vec::new() };
+        let mut shape = Self {
+            fields: fields.collect(),
+            columns,
+            always: Columns::default(),
+            joins: Vec::new(),
+            beginnings: RwLock::default(),
+        };
         shape.always = shape.set(always);
         shape
     }
@@ -143,6 +154,21 @@ impl<E: EntityTrait> Shape<E> {
         let mut columns = self.always;
         asked.fields().for_each(|field| columns |= self.reads(field.name()));
         columns
+    }
+
+    /// A statement for what was chosen, up to its joins.
+    fn beginning(&self, chosen: &Chosen, backend: DbBackend) -> Arc<str> {
+        let kept = self.beginnings.read().unwrap_or_else(PoisonError::into_inner).get(chosen).cloned();
+        if let Some(beginning) = kept {
+            return beginning;
+        }
+        let beginning: Arc<str> = backend.build(&query(self, chosen, E::find()).into_query()).sql.into();
+        let mut beginnings = self.beginnings.write().unwrap_or_else(PoisonError::into_inner);
+        if beginnings.len() >= BEGINNINGS {
+            beginnings.clear();
+        }
+        beginnings.insert(chosen.clone(), beginning.clone());
+        beginning
     }
 
     fn reads(&self, field: &str) -> Columns {
@@ -265,9 +291,29 @@ where
     E: EntityTrait,
     E::Model: Default + Into<E::ModelEx>,
 {
-    let statement = db.get_database_backend().build(&query(shape, chosen, select).into_query());
+    let statement = statement(shape, chosen, select, db.get_database_backend())?;
     rows(shape, chosen, &db.query_all_raw(statement).await?)
 }
+
+/// The text of the [`query`] for what was chosen. Only what follows the tables is written anew.
+fn statement<E: EntityTrait>(
+    shape: &Shape<E>,
+    chosen: &Chosen,
+    select: Select<E>,
+    backend: DbBackend,
+) -> Result<Statement> {
+    // Both engines quote names alike.
+    let bare = |select: Select<E>| select.select_only().expr(Expr::cust(NOTHING)).into_query();
+    let mut statement = backend.build(&bare(select));
+    let table = format!("SELECT {NOTHING} FROM \"{}\"", E::default().table_name());
+    let rest = statement.sql.strip_prefix(&table);
+    let rest = rest.ok_or_else(|| DbErr::Custom(format!("not a query of rows: {}", statement.sql)))?;
+    statement.sql = format!("{}{rest}", shape.beginning(chosen, backend));
+    Ok(statement)
+}
+
+/// Stands for the columns while the rest is written.
+const NOTHING: &str = "NULL";
 
 /// `starts_at` as the schema names it: `startsAt`.
 fn camel(column: &impl Iden) -> String {

@@ -4,6 +4,7 @@
 mod appointment;
 mod availability;
 mod calendar;
+mod connections;
 mod course;
 mod equipment;
 mod events;

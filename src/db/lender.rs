@@ -1,0 +1,448 @@
+//! The connections of a database, lent and given back as they are.
+//!
+//! The library's pool asks a connection whether it is well each time one is given back. On SQLite that takes longer
+//! than most reads, on PostgreSQL it is one more round trip. Here a connection is asked only when somebody went away in
+//! the middle of something; and one that was left in the middle of a reading transaction ends it with the next one's
+//! beginning, in the same round trip. Where nobody comes, it is ended after a [`MOMENT`].
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long a reading transaction may stay open after its end: nobody waits for what it holds, except a migration.
+const MOMENT: Duration = Duration::from_millis(50);
+/// How long somebody's last statement may go on after they went away: longer than a statement is allowed to take.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a connection to a server lasts: the server's memory for it grows, and the server's address may change.
+const LIFE: Duration = Duration::from_secs(30 * 60);
+
+/// What is lent.
+pub(super) trait Lendable: Connection + Sized + 'static {
+    /// One more of them.
+    fn open(source: &DatabaseConnection) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
+
+    /// Sends statements without parameters and without an answer.
+    fn tell(&mut self, sql: String) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// How long it is used.
+    const LIFE: Option<Duration>;
+}
+
+impl Lendable for SqliteConnection {
+    const LIFE: Option<Duration> = None;
+
+    async fn open(source: &DatabaseConnection) -> Result<Self, sqlx::Error> {
+        Ok(source.get_sqlite_connection_pool().acquire().await?.detach())
+    }
+
+    async fn tell(&mut self, sql: String) -> Result<(), sqlx::Error> {
+        self.execute(AssertSqlSafe(sql)).await.map(drop)
+    }
+}
+
+impl Lendable for PgConnection {
+    const LIFE: Option<Duration> = Some(LIFE);
+
+    async fn open(source: &DatabaseConnection) -> Result<Self, sqlx::Error> {
+        Ok(source.get_postgres_connection_pool().acquire().await?.detach())
+    }
+
+    async fn tell(&mut self, sql: String) -> Result<(), sqlx::Error> {
+        self.execute(AssertSqlSafe(sql)).await.map(drop)
+    }
+}
+
+/// The connections of one kind: those that nobody uses, and how many there may be in all.
+pub(super) struct Lender<C>(Arc<Inner<C>>);
+
+struct Inner<C> {
+    /// What opens one more.
+    source: DatabaseConnection,
+    idle: Mutex<Idle<C>>,
+    turns: Arc<Semaphore>,
+    limit: u32,
+    patience: Duration,
+}
+
+struct Idle<C> {
+    /// The one that was used last is taken first: what it has read is still at hand.
+    lines: Vec<Line<C>>,
+    /// Somebody sees to what was left open.
+    swept: bool,
+}
+
+/// A connection and where it stands.
+struct Line<C> {
+    connection: C,
+    opened: Instant,
+    given_back: Instant,
+    /// A transaction is open on it.
+    open: bool,
+}
+
+impl<C: Lendable> Line<C> {
+    /// Ends whatever it was left in; a connection that cannot is of no use any more.
+    async fn settled(mut self) -> Option<Self> {
+        let settle = async {
+            if self.open {
+                self.connection.tell("ROLLBACK".into()).await
+            } else {
+                self.connection.ping().await
+            }
+        };
+        let settled = tokio::time::timeout(PATIENCE, settle).await;
+        self.open = false;
+        matches!(settled, Ok(Ok(()))).then_some(self)
+    }
+
+    async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::debug!(%error, "closing a connection");
+        }
+    }
+}
+
+/// A connection in use, given back when it is dropped.
+pub(super) struct Lent<C: Lendable> {
+    /// Always there, until the drop.
+    line: Option<Line<C>>,
+    lender: Lender<C>,
+    turn: Option<OwnedSemaphorePermit>,
+    /// Must not be given back as it is: a statement is under way, or what was written waits for its end.
+    busy: bool,
+}
+
+impl<C> Clone for Lender<C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<C: Lendable> Lender<C> {
+    pub fn new(source: DatabaseConnection, limit: u32, patience: Duration) -> Self {
+        let turns = Arc::new(Semaphore::new(limit as usize));
+        let idle = Mutex::new(Idle { lines: Vec::new(), swept: false });
+        Self(Arc::new(Inner { source, idle, turns, limit, patience }))
+    }
+
+    /// A connection for single statements, taken when the first of them needs it.
+    pub fn later(&self) -> Asking<C> {
+        Asking { lender: self.clone(), lent: tokio::sync::Mutex::default(), writes: false }
+    }
+
+    /// A connection with a transaction on it. What only reads may be left open: it is ended by and by.
+    pub async fn begin(&self, begin: &str, writes: bool) -> Result<Asking<C>, DbErr> {
+        let turn = self.turn().await?;
+        // With this lender's patience: a server that does not answer is as good as none that has a connection left.
+        let begun = tokio::time::timeout(self.0.patience, self.begun(turn, begin)).await;
+        let mut lent = begun.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
+        lent.busy = writes;
+        Ok(Asking { lender: self.clone(), lent: tokio::sync::Mutex::new(Some(lent)), writes })
+    }
+
+    /// Begins on a connection that still answers: the server may have ended those that nobody used.
+    async fn begun(&self, turn: OwnedSemaphorePermit, begin: &str) -> Result<Lent<C>, DbErr> {
+        let mut turn = Some(turn);
+        loop {
+            let idle = self.idle().lines.pop();
+            let used = idle.is_some();
+            let mut lent = self.lend(idle, turn.take()).await?;
+            match lent.begin(begin).await {
+                Ok(()) => return Ok(lent),
+                Err(error) if used => {
+                    tracing::debug!(%error, "a connection was lost while nobody used it");
+                    turn = lent.turn.take();
+                    lent.line = None;
+                }
+                Err(error) => return Err(lost(error)),
+            }
+        }
+    }
+
+    /// A connection, when one is free in time.
+    async fn take(&self) -> Result<Lent<C>, DbErr> {
+        let turn = self.turn().await?;
+        let idle = self.idle().lines.pop();
+        self.lend(idle, Some(turn)).await
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, DbErr> {
+        let turns = &self.0.turns;
+        if let Ok(turn) = turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        tokio::time::timeout(self.0.patience, turns.clone().acquire_owned())
+            .await
+            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
+            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+    }
+
+    async fn lend(
+        &self,
+        idle: Option<Line<C>>,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<Lent<C>, DbErr> {
+        let line = match idle {
+            Some(line) => line,
+            None => {
+                let connection = C::open(&self.0.source).await.map_err(lost)?;
+                let now = Instant::now();
+                Line { connection, opened: now, given_back: now, open: false }
+            }
+        };
+        Ok(Lent { line: Some(line), lender: self.clone(), turn, busy: false })
+    }
+
+    pub fn limit(&self) -> u32 {
+        self.0.limit
+    }
+
+    /// How many connections somebody uses, and how many nobody does.
+    pub fn used_and_idle(&self) -> (u32, usize) {
+        let free = u32::try_from(self.0.turns.available_permits()).unwrap_or(u32::MAX);
+        (self.0.limit.saturating_sub(free), self.idle().lines.len())
+    }
+
+    /// Closes the connections that nobody uses, and hands out none any more.
+    pub async fn close(&self) {
+        self.0.turns.close();
+        let lines = std::mem::take(&mut self.idle().lines);
+        for line in lines {
+            line.close().await;
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle<C>> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_back(&self, mut line: Line<C>) {
+        let now = Instant::now();
+        let worn = C::LIFE.is_some_and(|life| now.duration_since(line.opened) > life);
+        // Once closed, nobody comes for it.
+        if worn || self.0.turns.is_closed() {
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn(line.close());
+            }
+            return;
+        }
+        line.given_back = now;
+        let mut idle = self.idle();
+        let unswept = line.open && !idle.swept;
+        idle.lines.push(line);
+        if unswept && let Ok(runtime) = Handle::try_current() {
+            idle.swept = true;
+            drop(idle);
+            runtime.spawn(sweep(self.clone()));
+        }
+    }
+
+    /// A connection that was left open a moment ago; none of them for now, or none at all any more.
+    fn left_open(&self) -> Left<C> {
+        let mut idle = self.idle();
+        if !idle.lines.iter().any(|line| line.open) {
+            idle.swept = false;
+            return Left::None;
+        }
+        let old = |line: &Line<C>| line.open && line.given_back.elapsed() >= MOMENT;
+        match idle.lines.iter().position(old) {
+            Some(at) => Left::One(Box::new(idle.lines.remove(at))),
+            None => Left::Later,
+        }
+    }
+}
+
+enum Left<C> {
+    One(Box<Line<C>>),
+    Later,
+    None,
+}
+
+/// Ends the transactions that nobody came to end, until there is none.
+async fn sweep<C: Lendable>(lender: Lender<C>) {
+    loop {
+        match lender.left_open() {
+            Left::None => return,
+            Left::Later => tokio::time::sleep(MOMENT).await,
+            Left::One(line) => {
+                // While it is neither idle nor lent, nobody opens another one in its place.
+                let _turn = lender.0.turns.clone().try_acquire_owned();
+                if let Some(line) = line.settled().await {
+                    lender.give_back(line);
+                }
+            }
+        }
+    }
+}
+
+/// One request's connection, from its first statement on.
+pub(super) struct Asking<C: Lendable> {
+    lender: Lender<C>,
+    lent: tokio::sync::Mutex<Option<Lent<C>>>,
+    writes: bool,
+}
+
+impl<C: Lendable> Asking<C> {
+    /// Sends a statement, when there is a connection for it.
+    pub async fn ask<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut C) -> Result<T, sqlx::Error>,
+    ) -> Result<Result<T, sqlx::Error>, DbErr> {
+        let mut lent = self.lent.lock().await;
+        let lent = match &mut *lent {
+            Some(lent) => lent,
+            none => none.insert(self.lender.take().await?),
+        };
+        let Some(line) = &mut lent.line else { return Ok(Err(sqlx::Error::PoolClosed)) };
+        lent.busy = true;
+        let answer = statement(&mut line.connection).await;
+        lent.busy = self.writes;
+        Ok(answer)
+    }
+
+    /// Commits the transaction, if one was begun.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self.lent.into_inner() {
+            Some(mut lent) => lent.end("COMMIT").await,
+            None => Ok(()),
+        }
+    }
+
+    /// Undoes the transaction, if one was begun, and waits until it is undone.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        match self.lent.into_inner() {
+            Some(mut lent) => lent.end("ROLLBACK").await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl<C: Lendable> Lent<C> {
+    /// Begins a transaction, with the end of what was left open.
+    async fn begin(&mut self, begin: &str) -> Result<(), sqlx::Error> {
+        let Some(line) = &mut self.line else { return Err(sqlx::Error::PoolClosed) };
+        let sql = if line.open { format!("ROLLBACK; {begin}") } else { begin.to_owned() };
+        self.busy = true;
+        line.open = true;
+        line.connection.tell(sql).await?;
+        self.busy = false;
+        Ok(())
+    }
+
+    async fn end(&mut self, end: &str) -> Result<(), sqlx::Error> {
+        let Some(line) = &mut self.line else { return Err(sqlx::Error::PoolClosed) };
+        if line.open {
+            self.busy = true;
+            line.connection.tell(end.into()).await?;
+            line.open = false;
+        }
+        self.busy = false;
+        Ok(())
+    }
+}
+
+impl<C: Lendable> Drop for Lent<C> {
+    fn drop(&mut self) {
+        let (Some(line), turn) = (self.line.take(), self.turn.take()) else { return };
+        if !self.busy {
+            return self.lender.give_back(line);
+        }
+        // A statement may still run. Without a runtime the process is ending, and the connection with it.
+        if let Ok(runtime) = Handle::try_current() {
+            let lender = self.lender.clone();
+            runtime.spawn(async move {
+                let _turn = turn;
+                if let Some(line) = line.settled().await {
+                    lender.give_back(line);
+                }
+            });
+        }
+    }
+}
+
+fn lost(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectOptions;
+    use sea_orm::sqlx::{Executor, Row};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(60);
+    /// Takes seconds.
+    const SLOW: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) \
+                        SELECT count(*) FROM n";
+
+    async fn lender(limit: u32) -> (tempfile::TempDir, Lender<SqliteConnection>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options =
+            ConnectOptions::new(format!("sqlite://{}?mode=rwc", folder.path().join("it.db").display()));
+        options.sqlx_logging(false).min_connections(0).max_connections(limit);
+        let source = sea_orm::Database::connect(options).await.unwrap();
+        (folder, Lender::new(source, limit, PATIENCE))
+    }
+
+    async fn number(reading: &Asking<SqliteConnection>, sql: &'static str) -> Result<i64, DbErr> {
+        let row = reading.ask(async |it| it.fetch_one(sql).await).await?;
+        row.map(|row| row.get(0)).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+    }
+
+    #[tokio::test]
+    async fn all_statements_of_a_request_share_a_connection_and_the_next_request_gets_it() {
+        let (_folder, lender) = lender(1).await;
+        let first = lender.later();
+        assert_eq!(lender.used_and_idle(), (0, 0), "none is taken before it is needed");
+        assert_eq!(number(&first, "SELECT 1").await, Ok(1));
+        assert_eq!(number(&first, "SELECT 2").await, Ok(2));
+        assert_eq!(lender.used_and_idle(), (1, 0));
+        let second = lender.later();
+        assert!(matches!(number(&second, "SELECT 3").await, Err(DbErr::ConnectionAcquire(_))));
+        drop(first);
+        assert_eq!(lender.used_and_idle(), (0, 1));
+        assert_eq!(number(&second, "SELECT 3").await, Ok(3));
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_in_the_middle_of_a_statement_leaves_the_connection_usable() {
+        let (_folder, lender) = lender(1).await;
+        let impatient = lender.later();
+        assert!(tokio::time::timeout(PATIENCE / 6, number(&impatient, SLOW)).await.is_err());
+        drop(impatient);
+        assert_eq!(lender.used_and_idle().1, 0, "it is still at work");
+        let mut answer = Err(DbErr::Custom("not asked".into()));
+        for _ in 0..600 {
+            answer = number(&lender.later(), "SELECT 4").await;
+            if answer.is_ok() {
+                break;
+            }
+        }
+        assert_eq!(answer, Ok(4));
+    }
+
+    #[tokio::test]
+    async fn a_failed_statement_is_told_and_the_connection_stays() {
+        let (_folder, lender) = lender(1).await;
+        assert!(number(&lender.later(), "SELECT nothing").await.is_err());
+        assert_eq!(number(&lender.later(), "SELECT 5").await, Ok(5));
+    }
+
+    #[tokio::test]
+    async fn a_closed_lender_is_handed_out_no_more() {
+        let (_folder, lender) = lender(2).await;
+        let under_way = lender.later();
+        assert_eq!(number(&under_way, "SELECT 6").await, Ok(6));
+        lender.close().await;
+        assert!(number(&lender.later(), "SELECT 7").await.is_err());
+        assert_eq!(number(&under_way, "SELECT 8").await, Ok(8), "what is under way goes on");
+        drop(under_way);
+        assert_eq!(lender.used_and_idle().1, 0);
+    }
+}

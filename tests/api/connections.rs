@@ -1,0 +1,164 @@
+//! What a connection keeps from one transaction to the next: nothing, whatever became of the first.
+
+use std::time::Duration;
+
+use praxis::db::connect::{PoolOptions, connect};
+use praxis::db::{Database, Scope};
+use praxis::id::WorkspaceId;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+use crate::support::app::TestApp;
+use crate::support::database::On;
+use crate::support::on_both_engines;
+
+/// A workspace, and a database with as few connections as there can be.
+struct Site {
+    test: TestApp,
+    workspace: WorkspaceId,
+    db: Database,
+}
+
+impl Site {
+    async fn new(on: On) -> Self {
+        let test = TestApp::new(on).await;
+        let workspace = test.workspace("north").await.workspace();
+        let pool = PoolOptions { max_connections: Some(1), ..PoolOptions::default() };
+        let db = connect(&test.database.url, &pool).await.unwrap();
+        Self { test, workspace, db }
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::workspace(self.workspace)
+    }
+
+    async fn name(&self) -> String {
+        let tx = self.db.begin_read(self.scope()).await.unwrap();
+        text(&tx, "SELECT name FROM workspaces").await
+    }
+
+    /// What an owner of the server sees of this database's connections.
+    async fn seen(&self, sql: &str) -> i64 {
+        let owner = sea_orm::Database::connect(&self.test.database.owner_url).await.unwrap();
+        let row = owner.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap();
+        row.unwrap().try_get_by_index(0).unwrap()
+    }
+}
+
+async fn text(db: &impl ConnectionTrait, sql: &str) -> String {
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
+}
+
+const RENAME: &str = "UPDATE workspaces SET name = 'Elsewhere'";
+const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+
+on_both_engines! {
+    async fn what_was_not_committed_is_gone_and_holds_nobody_up(on: On) {
+        let site = Site::new(on).await;
+        let left = site.db.begin_write(site.scope()).await.unwrap();
+        left.execute_unprepared(RENAME).await.unwrap();
+        drop(left);
+        // The same connection, or the same row's lock.
+        let next = site.db.begin_write(site.scope()).await.unwrap();
+        assert_eq!(text(&next, "SELECT name FROM workspaces").await, "north practice");
+        next.execute_unprepared(RENAME).await.unwrap();
+        next.rollback().await.unwrap();
+        assert_eq!(site.name().await, "north practice");
+
+        let kept = site.db.begin_write(site.scope()).await.unwrap();
+        kept.execute_unprepared(RENAME).await.unwrap();
+        kept.commit().await.unwrap();
+        assert_eq!(site.name().await, "Elsewhere");
+    }
+
+    async fn who_reads_cannot_write(on: On) {
+        let site = Site::new(on).await;
+        let reads = site.db.begin_read(site.scope()).await.unwrap();
+        assert!(reads.execute_unprepared(RENAME).await.is_err());
+        drop(reads);
+        assert_eq!(site.name().await, "north practice");
+    }
+
+    async fn a_failed_statement_spoils_nothing_for_the_next(on: On) {
+        let site = Site::new(on).await;
+        for _ in 0..3 {
+            let reads = site.db.begin_read(site.scope()).await.unwrap();
+            assert!(reads.execute_unprepared("SELECT nothing FROM nowhere").await.is_err());
+            drop(reads);
+            let writes = site.db.begin_write(site.scope()).await.unwrap();
+            assert!(writes.execute_unprepared("UPDATE nowhere SET nothing = 1").await.is_err());
+            assert!(writes.commit().await.is_err());
+            assert_eq!(site.name().await, "north practice");
+        }
+    }
+
+    async fn who_goes_away_in_the_middle_leaves_the_connection_usable(on: On) {
+        let site = Site::new(on).await;
+        // Takes a second.
+        let slow = match on {
+            On::Postgres => "SELECT pg_sleep(1)",
+            On::Sqlite => "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) \
+                           SELECT count(*) FROM n",
+        };
+        for writes in [false, true] {
+            let tx = match writes {
+                false => site.db.begin_read(site.scope()).await.unwrap(),
+                true => site.db.begin_write(site.scope()).await.unwrap(),
+            };
+            let moment = Duration::from_millis(10);
+            assert!(tokio::time::timeout(moment, tx.execute_unprepared(slow)).await.is_err());
+            drop(tx);
+            assert_eq!(site.name().await, "north practice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_workspace_of_one_transaction_is_not_the_next_ones() {
+    const TENANT: &str = "SELECT coalesce(current_setting('app.workspace_id', true), '')";
+    let site = Site::new(On::Postgres).await;
+    for writes in [false, true, false] {
+        let of = site.db.begin_read(site.scope()).await.unwrap();
+        assert_eq!(text(&of, TENANT).await, site.workspace.0.to_string());
+        drop(of);
+        let none = match writes {
+            false => site.db.begin_read(Scope::default()).await.unwrap(),
+            true => site.db.begin_write(Scope::default()).await.unwrap(),
+        };
+        assert_eq!(text(&none, TENANT).await, "");
+        assert_eq!(text(&none, "SELECT count(*)::text FROM services").await, "0");
+    }
+}
+
+#[tokio::test]
+async fn a_reading_transaction_that_nobody_ends_ends_by_itself() {
+    let site = Site::new(On::Postgres).await;
+    assert_eq!(site.name().await, "north practice");
+    for _ in 0..100 {
+        if site.seen(OPEN).await == 0 {
+            assert_eq!(site.name().await, "north practice");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("a transaction is still open");
+}
+
+#[tokio::test]
+async fn connections_that_the_server_ended_are_replaced() {
+    const END: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let site = Site::new(On::Postgres).await;
+    for settled in [false, true] {
+        assert_eq!(site.name().await, "north practice");
+        if settled {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        assert!(site.seen(END).await >= 1);
+        assert_eq!(site.name().await, "north practice");
+        let writes = site.db.begin_write(site.scope()).await.unwrap();
+        writes.execute_unprepared("UPDATE workspaces SET name = name").await.unwrap();
+        writes.commit().await.unwrap();
+    }
+}
