@@ -148,12 +148,7 @@ impl Database {
         Ok(Tx::new(session, scope, self.statements.clone()))
     }
 
-    async fn begin(
-        &self,
-        connections: &Lender<PgConnection>,
-        scope: Scope,
-        writes: bool,
-    ) -> Result<Session> {
+    async fn begin(&self, connections: &Lender<PgConnection>, scope: Scope, writes: bool) -> Result<Session> {
         if scope != Scope::default() {
             self.statements.overhead.fetch_add(1, Ordering::Relaxed);
         }

@@ -155,7 +155,7 @@ struct Plan {
 }
 
 /// What an operation selects of the objects of its root fields: the same selection with the same variables.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selected {
     plan: u64,
     variables: String,

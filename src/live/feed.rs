@@ -7,18 +7,20 @@
 //! lost, delivered twice or out of order, however slow the reader is.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
+use futures::future::{BoxFuture, join_all};
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::broadcast::{self, error::RecvError};
 use uuid::Uuid;
 
 use super::Hub;
+use super::shared::Group;
 use crate::access::actor::Actor;
 use crate::db::{Database, Scope};
 use crate::error::{Error, Result};
@@ -34,6 +36,16 @@ const CHUNK: usize = 500;
 const POLL: Duration = Duration::from_secs(1);
 /// How many chunks a reader may lag behind before it reads the journal itself.
 const LAG: usize = 256;
+
+/// The most changes at once that are prepared: of more, most who hear of them are catching up.
+const PREPARED: usize = 8;
+/// How long the readers wait for what is prepared for them.
+const SOON: Duration = Duration::from_millis(50);
+
+/// Who prepares what those of a group are told of a change.
+pub trait Herald: Send + Sync {
+    fn prepare(&self, event: Arc<FeedEvent>) -> BoxFuture<'_, ()>;
+}
 
 /// A change, as the journal tells of it.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -79,11 +91,12 @@ struct Inner {
     db: Database,
     hub: Hub,
     running: Mutex<HashMap<WorkspaceId, broadcast::Sender<Batch>>>,
+    heralds: Mutex<HashMap<WorkspaceId, HashMap<Group, Weak<dyn Herald>>>>,
 }
 
 impl Feeds {
     pub fn new(db: Database, hub: Hub) -> Self {
-        Self(Arc::new(Inner { db, hub, running: Mutex::default() }))
+        Self(Arc::new(Inner { db, hub, running: Mutex::default(), heralds: Mutex::default() }))
     }
 
     /// The sequence number that the workspace's journal has reached.
@@ -123,6 +136,35 @@ impl Feeds {
             }
         }
         Ok(reader)
+    }
+
+    /// The herald of those who are told the same; the first of them says who that is. It is theirs as long as one of
+    /// them keeps it.
+    pub fn herald<H: Herald + 'static>(&self, group: Group, herald: impl FnOnce() -> H) -> Arc<dyn Herald> {
+        let mut heralds = self.0.heralds.lock().unwrap_or_else(PoisonError::into_inner);
+        let heralds = heralds.entry(group.workspace).or_default();
+        if let Some(herald) = heralds.get(&group).and_then(Weak::upgrade) {
+            return herald;
+        }
+        heralds.retain(|_, herald| herald.strong_count() > 0);
+        let herald: Arc<dyn Herald> = Arc::new(herald());
+        heralds.insert(group, Arc::downgrade(&herald));
+        herald
+    }
+
+    /// Has prepared what more than one will be told.
+    async fn prepare(&self, workspace: WorkspaceId, events: &[Arc<FeedEvent>]) {
+        if events.len() > PREPARED {
+            return;
+        }
+        let heralds: Vec<Arc<dyn Herald>> = {
+            let heralds = self.0.heralds.lock().unwrap_or_else(PoisonError::into_inner);
+            let all = heralds.get(&workspace).into_iter().flat_map(HashMap::values);
+            all.filter(|herald| herald.strong_count() > 1).filter_map(Weak::upgrade).collect()
+        };
+        let prepared =
+            heralds.iter().flat_map(|herald| events.iter().map(|event| herald.prepare(event.clone())));
+        let _ = tokio::time::timeout(SOON, join_all(prepared)).await;
     }
 
     /// What the workspace's task hands out from now on. Starts the task when it does not run.
@@ -175,6 +217,7 @@ impl Feeds {
             let events = self.after(workspace, from).await?;
             let Some(last) = events.last() else { return Ok(()) };
             let (to, full) = (last.seq, events.len() == CHUNK);
+            self.prepare(workspace, &events).await;
             hand_out(sender, Batch { from, to, events });
             from = to;
             *position = Some(from);
@@ -190,6 +233,7 @@ impl Feeds {
         let abandoned = sender.receiver_count() == 0;
         if abandoned {
             running.remove(&workspace);
+            self.0.heralds.lock().unwrap_or_else(PoisonError::into_inner).remove(&workspace);
         }
         abandoned
     }
@@ -246,11 +290,6 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The cursor of the change delivered last.
-    pub fn position(&self) -> String {
-        cursor(self.workspace, self.position)
-    }
-
     /// The next change, as soon as there is one. Nothing is lost when this is given up and asked again.
     pub async fn next(&mut self) -> Result<Arc<FeedEvent>> {
         loop {
@@ -294,7 +333,82 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::time::{Instant, sleep};
+
     use super::*;
+    use crate::access::sessions::Identity;
+    use crate::db::connect::{PoolOptions, connect};
+    use crate::graphql::document::Selected;
+    use crate::id::{AuthSessionId, UserId};
+
+    /// A herald that takes its time, and counts what it has prepared.
+    struct Slow(Duration, Arc<AtomicUsize>);
+
+    impl Herald for Slow {
+        fn prepare(&self, _: Arc<FeedEvent>) -> BoxFuture<'_, ()> {
+            Box::pin(async {
+                sleep(self.0).await;
+                self.1.fetch_add(1, Ordering::SeqCst);
+            })
+        }
+    }
+
+    fn group(workspace: WorkspaceId, platform_admin: bool) -> Group {
+        let nobody = (UserId(Uuid::nil()), AuthSessionId(Uuid::nil()));
+        let actor = Some(Arc::new(system(workspace)));
+        let identity = Identity { user: nobody.0, session: nobody.1, platform_admin, actor };
+        Group::of(&identity, &Arc::new(Selected::default())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_herald_prepares_for_many_and_is_waited_for_so_long_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("it.db").display());
+        let feeds = Feeds::new(connect(&url, &PoolOptions::default()).await.unwrap(), Hub::default());
+        let (here, there) = (WorkspaceId(Uuid::max()), WorkspaceId(Uuid::nil()));
+        let prepared = Arc::new(AtomicUsize::new(0));
+        let events: Vec<_> = (1..=2)
+            .map(|seq| {
+                let occurred_at = DateTimeUtc::default();
+                let (action, subject_type) = (String::new(), None);
+                let (subject_id, patient_id, actor_membership_id) = (None, None, None);
+                Arc::new(FeedEvent {
+                    seq,
+                    occurred_at,
+                    action,
+                    actor_membership_id,
+                    subject_type,
+                    subject_id,
+                    patient_id,
+                })
+            })
+            .collect();
+        let count = async |workspace, events: &[Arc<FeedEvent>]| {
+            let before = prepared.load(Ordering::SeqCst);
+            feeds.prepare(workspace, events).await;
+            prepared.load(Ordering::SeqCst) - before
+        };
+
+        let first = feeds.herald(group(here, false), || Slow(SOON / 10, prepared.clone()));
+        assert_eq!(count(here, &events).await, 0, "whoever is alone finds out alone");
+        let second = feeds.herald(group(here, false), || Slow(SOON * 20, prepared.clone()));
+        assert!(Arc::ptr_eq(&first, &second));
+        let _other = feeds.herald(group(here, true), || Slow(SOON / 10, prepared.clone()));
+        assert_eq!(count(here, &events).await, 2);
+        assert_eq!(count(there, &events).await, 0);
+        let many: Vec<_> = events.iter().cycle().take(PREPARED + 1).cloned().collect();
+        assert_eq!(count(here, &many).await, 0);
+
+        drop((first, second));
+        let slow = feeds.herald(group(here, false), || Slow(SOON * 20, prepared.clone()));
+        let _with_it = feeds.herald(group(here, false), || Slow(SOON / 10, prepared.clone()));
+        let begun = Instant::now();
+        assert_eq!(count(here, &events).await, 0);
+        assert!(begun.elapsed() < SOON * 10);
+        drop(slow);
+    }
 
     #[test]
     fn a_cursor_names_a_place_in_one_workspace_only() {

@@ -18,9 +18,10 @@ use crate::graphql::context::{Call, ContextExt};
 use crate::graphql::error::Result as FieldResult;
 
 /// What a subscription's root field made of an event.
-type Told = Box<dyn Any + Send>;
-type Picked = Pin<Box<dyn Future<Output = Result<Option<Told>>> + Send>>;
-type Pick = Box<dyn Fn(Arc<Call>, Arc<FeedEvent>) -> Picked + Send + Sync>;
+pub type Told = Box<dyn Any + Send>;
+pub type Picked = Pin<Box<dyn Future<Output = Result<Option<Told>>> + Send>>;
+/// What a subscription makes of an event, as whoever asks sees it; nothing when it is left out.
+pub type Pick = Arc<dyn Fn(Arc<Call>, Arc<FeedEvent>) -> Picked + Send + Sync>;
 
 /// Who sees the same in what is told of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,7 @@ where
     }
     let after = resume.as_deref().or(after);
     let reader = call.app.feeds.read(call.actor()?.workspace, after, call.app.clock.now()).await?;
-    let pick: Pick = Box::new(move |call, event| {
+    let pick: Pick = Arc::new(move |call, event| {
         let picked = pick(call, event);
         Box::pin(async move { Ok(picked.await?.map(|told| Box::new(told) as Told)) })
     });
@@ -130,7 +131,7 @@ pub struct Source {
     reader: Reader,
     permissions: Vec<Permission>,
     pub alike: Alike,
-    pick: Pick,
+    pub pick: Pick,
 }
 
 impl Source {
@@ -139,17 +140,7 @@ impl Source {
         self.reader.next().await
     }
 
-    /// Where the feed stands after the last change.
-    pub fn position(&self) -> String {
-        self.reader.position()
-    }
-
     pub fn permits(&self, identity: &Identity) -> Result<()> {
         self.permissions.iter().try_for_each(|permission| identity.permits(*permission))
-    }
-
-    /// What is told of a change; nothing when it is left out.
-    pub async fn pick(&self, call: &Arc<Call>, event: Arc<FeedEvent>) -> Result<Option<Told>> {
-        (self.pick)(call.clone(), event).await
     }
 }

@@ -43,29 +43,30 @@ pub struct Shares {
     frames: Cache<Key, Cell<Frame>>,
 }
 
-/// Whose answers are the same: those of one event, to one selection, under the same rights.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Key {
-    workspace: WorkspaceId,
-    seq: i64,
+/// Whose answers are the same: those who ask for the same selection under the same rights.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Group {
+    pub workspace: WorkspaceId,
     role: Role,
     platform_admin: bool,
     selected: Arc<Selected>,
 }
 
-impl Key {
-    /// The key of whoever asks; nothing for those who see something of their own.
-    pub fn of(identity: &Identity, seq: i64, selected: &Arc<Selected>) -> Option<Self> {
+impl Group {
+    /// The group of whoever asks; nothing for those who see something of their own.
+    pub fn of(identity: &Identity, selected: &Arc<Selected>) -> Option<Self> {
         let actor = identity.actor.as_ref().filter(|actor| actor.role != Role::Patient)?;
         Some(Self {
             workspace: actor.workspace,
-            seq,
             role: actor.role,
             platform_admin: identity.platform_admin,
             selected: selected.clone(),
         })
     }
 }
+
+/// The answer of a group to one event, by its number.
+type Key = (Group, i64);
 
 impl Default for Shares {
     fn default() -> Self {
@@ -100,13 +101,15 @@ impl Shares {
         }
     }
 
-    /// What those of the key are told, found out by the first who asks; nothing when that is not for all of them, or
-    /// when the first is too slow.
+    /// What those of the group are told of an event, found out by the first who asks; nothing when that is not for all
+    /// of them, or when the first is too slow.
     pub async fn frame(
         &self,
-        key: Key,
+        group: Group,
+        seq: i64,
         find: impl Future<Output = Option<Arc<Frame>>>,
     ) -> Option<Arc<Frame>> {
+        let key = (group, seq);
         let cell = self.frames.get_with_by_ref(&key, Arc::default);
         match first(&cell, async { Ok(find.await) }).await.unwrap_or(Found::Late) {
             Found::Here(found) => {

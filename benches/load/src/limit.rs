@@ -1,9 +1,10 @@
 //! The yardstick: handlers written by hand for exactly these queries. One statement each, no sign-in, no tenancy, no
-//! journal, no decryption. Told so, they answer through the GraphQL engine: what remains between that and the server is
-//! the server's own.
+//! journal, no decryption. Told so, they do what no server of the kind can do without: what remains between that and the
+//! server is the server's own.
 
 mod answer;
 mod engine;
+mod journal;
 mod live;
 mod postgres;
 mod sqlite;
@@ -11,6 +12,7 @@ mod sqlite;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -42,11 +44,22 @@ struct Ask {
     chart: bool,
 }
 
-pub async fn serve(site: &Site, listener: TcpListener, through_engine: bool) -> Outcome<()> {
-    let replies = Replies(if through_engine { Some(engine::Engine::new()?) } else { None });
+/// What the handlers do besides, of what the server does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Also {
+    /// Answer through the GraphQL engine
+    Engine,
+    /// Read in a transaction that row-level security confines to the workspace (PostgreSQL)
+    Tenant,
+    /// Write down whose names they answer with, before they answer
+    Journal,
+}
+
+pub async fn serve(site: &Site, listener: TcpListener, also: &[Also]) -> Outcome<()> {
+    let replies = Replies(if also.contains(&Also::Engine) { Some(engine::Engine::new()?) } else { None });
     let routes = match site.engine {
-        Engine::Postgres => postgres::routes(&site.owner_url()?).await?,
-        Engine::Sqlite => sqlite::routes(&site.file())?,
+        Engine::Postgres => postgres::routes(site, also).await?,
+        Engine::Sqlite => sqlite::routes(&site.file(), also)?,
     };
     let routes = routes.merge(Router::new().route("/q5", get(q5))).merge(live::routes());
     axum::serve(listener, routes.layer(Extension(replies))).await?;

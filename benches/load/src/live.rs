@@ -102,7 +102,7 @@ async fn limit(
     subscribers: usize,
     bytes: usize,
 ) -> Outcome<Figures> {
-    let server = start_limit(site, data, false).await?;
+    let server = start_limit(site, data, &[]).await?;
     let address = server.address;
     let announce = || get(&format!("/announce?bytes={bytes}"));
     measure(options, server, subscribers, || connect(address, "/live"), announce).await

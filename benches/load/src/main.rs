@@ -52,8 +52,8 @@ enum Command {
         engine: Engine,
         #[arg(long)]
         listen: SocketAddr,
-        #[arg(long)]
-        through_engine: bool,
+        #[arg(long, value_delimiter = ',')]
+        also: Vec<limit::Also>,
     },
     /// Drives the server and the limit in turn, and prints the table of goals
     Run(run::Options),
@@ -82,11 +82,10 @@ fn run(cli: Cli) -> Outcome<()> {
     let data = &cli.data;
     match cli.command {
         Command::Generate { engine } => generate(&sites(engine, data)?),
-        Command::Limit { engine, listen, through_engine } => {
+        Command::Limit { engine, listen, also } => {
             let site = Site::new(engine, data)?;
-            many_threads()?.block_on(async {
-                limit::serve(&site, TcpListener::bind(listen).await?, through_engine).await
-            })
+            many_threads()?
+                .block_on(async { limit::serve(&site, TcpListener::bind(listen).await?, &also).await })
         }
         Command::Run(options) => {
             let sites = sites(options.engine, data)?;

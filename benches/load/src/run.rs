@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio::process::Command;
 
 use crate::drive::{Sample, Session, Shape, Target, compare, drive};
+use crate::limit::Also;
 use crate::process::{self, Process};
 use crate::queries::{ALL, Query, Side};
 use crate::site::{Data, Engine, ROLE, Site, binaries, results};
@@ -30,9 +31,9 @@ pub struct Options {
     /// Connections of the crowded turns; the others have one
     #[arg(long, default_value_t = 16)]
     connections: u64,
-    /// The handlers written by hand answer through the GraphQL engine: what no server with it can go below
-    #[arg(long)]
-    through_engine: bool,
+    /// What the handlers written by hand do besides, of what the server does: what none of the kind can go below
+    #[arg(long, value_delimiter = ',')]
+    limit_also: Vec<Also>,
     /// Binary of the server, instead of the one beside this program
     #[arg(long)]
     server: Option<std::path::PathBuf>,
@@ -92,7 +93,7 @@ async fn measure(options: &Options, data: &Data, site: &Site) -> Outcome<Report>
     tokio::time::sleep(Duration::from_secs(6)).await;
     idle_memory.push(process::memory(server.pid, "VmRSS")? as f64);
 
-    let limit = start_limit(site, data, options.through_engine).await?;
+    let limit = start_limit(site, data, &options.limit_also).await?;
     let systems = [
         Target {
             side: Side::Praxis,
@@ -180,7 +181,7 @@ pub async fn start_server(site: &Site, binary: &std::path::Path) -> Outcome<(Pro
     Ok((process, admin))
 }
 
-pub async fn start_limit(site: &Site, data: &Data, through_engine: bool) -> Outcome<Process> {
+pub async fn start_limit(site: &Site, data: &Data, also: &[Also]) -> Outcome<Process> {
     let listen = process::free_address()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["limit", "--engine", site.engine.name(), "--listen", &listen.to_string()]);
@@ -188,8 +189,8 @@ pub async fn start_limit(site: &Site, data: &Data, through_engine: bool) -> Outc
     if let Some(url) = &data.postgres {
         command.args(["--postgres", url]);
     }
-    if through_engine {
-        command.arg("--through-engine");
+    for also in also.iter().filter_map(ValueEnum::to_possible_value) {
+        command.args(["--also", also.get_name()]);
     }
     Process::start(&mut command, listen, "/q5", &site.folder.join("limit.log")).await
 }

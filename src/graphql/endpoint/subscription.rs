@@ -20,9 +20,9 @@ use crate::graphql::document::{Prepared, Selected};
 use crate::graphql::error;
 use crate::graphql::frame::Frame;
 use crate::id::PatientId;
-use crate::live::feed::FeedEvent;
-use crate::live::follow::{Alike, Source};
-use crate::live::shared::Key;
+use crate::live::feed::{FeedEvent, Herald, cursor};
+use crate::live::follow::{Alike, Pick, Source};
+use crate::live::shared::Group;
 
 /// How long a subscription waits until its last delivery is paid for. Then it ends; its client can go on later.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,16 +56,24 @@ async fn begin(
     let source = call.following.source().filter(|_| last.is_none());
     let subscription = source.zip(caller.identity.as_ref()).map(|(source, identity)| {
         let watch = endpoint.app.sessions.watch(identity.subject(), None);
-        let selected = Arc::new(prepared.selected());
         let caller = caller.clone();
+        let selected = Arc::new(prepared.selected());
+        let operation = Arc::new(Operation { endpoint, prepared, selected, alike: source.alike });
+        let herald = operation.group(&caller).map(|group| {
+            let own = || Prepares {
+                operation: operation.clone(),
+                caller: caller.clone(),
+                pick: source.pick.clone(),
+            };
+            operation.endpoint.app.feeds.herald(group, own)
+        });
         // Boxed: it is handed from one delivery to the next, and many wait.
         Box::new(Subscription {
-            endpoint,
-            prepared,
+            operation,
             caller,
             watch,
             source,
-            selected,
+            _herald: herald,
             told: BTreeSet::new(),
             denied: BTreeSet::new(),
             owes: 0,
@@ -80,14 +88,29 @@ fn last(mut response: Response, caller: &Caller) -> Arc<Frame> {
     Arc::new(Frame::new(&response))
 }
 
-struct Subscription {
+/// What is run for each event that is told of.
+struct Operation {
     endpoint: Endpoint,
     prepared: Prepared,
+    selected: Arc<Selected>,
+    alike: Alike,
+}
+
+/// Runs the operation once for all who see the same, before they are woken, with the rights that all of them have.
+struct Prepares {
+    operation: Arc<Operation>,
+    caller: Caller,
+    pick: Pick,
+}
+
+struct Subscription {
+    operation: Arc<Operation>,
     /// Whoever is signed in at this moment.
     caller: Caller,
     watch: Watch,
     source: Source,
-    selected: Arc<Selected>,
+    /// Kept, for it goes with the last of those whose it is.
+    _herald: Option<Arc<dyn Herald>>,
     /// The patients that it has told of: the journal knows.
     told: BTreeSet<PatientId>,
     /// The same of fields that were refused.
@@ -96,13 +119,80 @@ struct Subscription {
     owes: u64,
 }
 
+impl Operation {
+    /// Who is told the same; nothing for those who are told something of their own.
+    fn group(&self, caller: &Caller) -> Option<Group> {
+        let identity = caller.identity.as_ref().filter(|_| self.alike == Alike::Roles)?;
+        Group::of(identity, &self.selected)
+    }
+
+    /// What the caller is told of an event, with the call that found it out.
+    async fn tell(
+        &self,
+        caller: &Caller,
+        pick: &Pick,
+        event: Arc<FeedEvent>,
+    ) -> (Arc<Call>, Result<Result<Option<Arc<Frame>>>, Response>) {
+        let Caller { identity, request } = caller.clone();
+        let call = Call::new(self.endpoint.app.clone(), identity, request);
+        let seq = event.seq;
+        let found = run(&call, Instant::now() + DEADLINE, async {
+            let Some(item) = pick(call.clone(), event).await? else { return Ok(None) };
+            call.following.tell(item);
+            Ok(self.shared(caller, &call, seq).await)
+        });
+        let found = found.await;
+        (call, found)
+    }
+
+    /// What is answered for the event that the call was told of: found out by the first of those who see the same.
+    async fn shared(&self, caller: &Caller, call: &Arc<Call>, seq: i64) -> Option<Arc<Frame>> {
+        let Some(group) = self.group(caller) else { return self.execute(call, seq).await.0 };
+        let mut own = None;
+        let find = async {
+            let (frame, is_alike) = self.execute(call, seq).await;
+            own.clone_from(&frame);
+            // What failed or was refused is told to each of them in their own words.
+            frame.filter(|_| is_alike)
+        };
+        match self.endpoint.app.shares.frame(group, seq, find).await {
+            Some(frame) => Some(frame),
+            None if own.is_some() => own,
+            None => self.execute(call, seq).await.0,
+        }
+    }
+
+    /// What is answered for the event, and whether others who see the same may be told the same. Boxed: it is large,
+    /// one of them runs it, and the others would wait with room for it.
+    fn execute<'a>(&self, call: &'a Arc<Call>, seq: i64) -> BoxFuture<'a, (Option<Arc<Frame>>, bool)> {
+        let request = self.prepared.request().data(call.clone());
+        let mut responses = self.endpoint.schema.execute_stream(request);
+        Box::pin(async move {
+            let Some(mut response) = responses.next().await else { return (None, false) };
+            response.errors.extend(call.take_field_errors());
+            error::finish(&mut response, &call.request.id);
+            let is_alike = response.errors.is_empty() && !call.has_notes();
+            let workspace = call.actor().map(|actor| actor.workspace);
+            let (cursor, seen) = (workspace.ok().map(|of| cursor(of, seq).into()), call.take_seen_patients());
+            (Some(Arc::new(Frame { cursor, seen, ..Frame::new(&response) })), is_alike)
+        })
+    }
+}
+
+impl Herald for Prepares {
+    fn prepare(&self, event: Arc<FeedEvent>) -> BoxFuture<'_, ()> {
+        // Who is told of it tells the journal.
+        Box::pin(async move { drop(self.operation.tell(&self.caller, &self.pick, event).await) })
+    }
+}
+
 impl Subscription {
     /// The next delivery, and what goes on after it. After an error nothing does: what was not delivered is there
     /// for whoever comes back.
     async fn next(mut self: Box<Self>) -> Option<(Arc<Frame>, Option<Box<Self>>)> {
         match self.produce().await {
             Ok(frame) => {
-                self.owes = frame.objects.max(self.prepared.cost.into());
+                self.owes = frame.objects.max(self.operation.prepared.cost.into());
                 Some((frame, Some(self)))
             }
             Err(response) => Some((last(response, &self.caller), None)),
@@ -128,7 +218,8 @@ impl Subscription {
     /// Checks the sign-in again, and goes on with the rights that it has now.
     async fn authorise(&mut self) -> Result<()> {
         let identity = self.caller.identity.as_ref().ok_or(Error::Unauthenticated)?;
-        let identity = self.endpoint.app.identify(&identity.subject(), &self.caller.request).await?;
+        let app = &self.operation.endpoint.app;
+        let identity = app.identify(&identity.subject(), &self.caller.request).await?;
         self.source.permits(&identity)?;
         self.caller.identity = Some(identity);
         Ok(())
@@ -136,15 +227,8 @@ impl Subscription {
 
     /// What is told of a change; nothing when it is left out.
     async fn tell(&mut self, event: Arc<FeedEvent>) -> Result<Option<Arc<Frame>>, Response> {
-        let Caller { identity, request } = self.caller.clone();
-        let call = Call::new(self.endpoint.app.clone(), identity, request);
-        let seq = event.seq;
-        let found = run(&call, Instant::now() + DEADLINE, async {
-            let Some(item) = self.source.pick(&call, event).await? else { return Ok(None) };
-            call.following.tell(item);
-            self.shared(&call, seq).await
-        });
-        let frame = match found.await {
+        let (call, found) = self.operation.tell(&self.caller, &self.source.pick, event).await;
+        let frame = match found {
             Ok(Ok(Some(frame))) => frame,
             Ok(Ok(None)) => return Ok(None),
             Ok(Err(error)) => return Err(told(&call, refused(error)).await),
@@ -161,47 +245,13 @@ impl Subscription {
         Ok(Some(frame))
     }
 
-    /// What is answered for the event that the call was told of: found out by the first of those who see the same.
-    async fn shared(&self, call: &Arc<Call>, seq: i64) -> Result<Option<Arc<Frame>>> {
-        let identity = self.caller.identity.as_ref().filter(|_| self.source.alike == Alike::Roles);
-        let shared = identity.and_then(|identity| Key::of(identity, seq, &self.selected));
-        let Some(key) = shared else { return Ok(self.execute(call).await.0) };
-        let mut own = None;
-        let find = async {
-            let (frame, is_alike) = self.execute(call).await;
-            own.clone_from(&frame);
-            // What failed or was refused is told to each of them in their own words.
-            frame.filter(|_| is_alike)
-        };
-        match self.endpoint.app.shares.frame(key, find).await {
-            Some(frame) => Ok(Some(frame)),
-            None if own.is_some() => Ok(own),
-            None => Ok(self.execute(call).await.0),
-        }
-    }
-
-    /// What is answered for the event, and whether others who see the same may be told the same. Boxed: it is large,
-    /// one of them runs it, and the others would wait with room for it.
-    fn execute<'a>(&'a self, call: &'a Arc<Call>) -> BoxFuture<'a, (Option<Arc<Frame>>, bool)> {
-        let request = self.prepared.request().data(call.clone());
-        let mut responses = self.endpoint.schema.execute_stream(request);
-        Box::pin(async move {
-            let Some(mut response) = responses.next().await else { return (None, false) };
-            response.errors.extend(call.take_field_errors());
-            error::finish(&mut response, &call.request.id);
-            let is_alike = response.errors.is_empty() && !call.has_notes();
-            let (cursor, seen) = (Some(self.source.position().into()), call.take_seen_patients());
-            (Some(Arc::new(Frame { cursor, seen, ..Frame::new(&response) })), is_alike)
-        })
-    }
-
     /// Charges the last delivery, to the user alone: it was not their doing that something happened, and many of a
     /// workspace may follow. While there are not enough points for it, the next one is not worked on.
     async fn pay(&mut self) -> Result<()> {
         let Some(identity) = self.caller.identity.as_ref().filter(|_| self.owes > 0) else { return Ok(()) };
         let until = Instant::now() + PATIENCE;
         loop {
-            let charge = self.endpoint.app.throttle.charge_user(identity, self.owes);
+            let charge = self.operation.endpoint.app.throttle.charge_user(identity, self.owes);
             match charge.refused {
                 Some(wait) if Instant::now() + wait <= until => sleep(wait).await,
                 _ => return charge.permit(),

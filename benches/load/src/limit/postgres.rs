@@ -5,18 +5,23 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use chrono::{DateTime, Utc};
-use praxis::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId};
+use praxis::db::connect::{PoolOptions, connect};
+use praxis::db::{Database, Scope};
+use praxis::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId, WorkspaceId};
 use sea_orm::sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
-use sea_orm::sqlx::{Row, query};
+use sea_orm::sqlx::{AssertSqlSafe, Row, query};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::answer::{
     Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many, Nodes,
     One, Patient, Practitioner, Seen, Service, Visit,
 };
-use super::{Ask, Replies, uuid};
+use super::journal::Journal;
+use super::{Also, Ask, Replies, uuid};
 use crate::Outcome;
 use crate::queries::Query as Asked;
+use crate::site::{ROLE, Site};
 
 /// Fields 0 to 21; with names 22 to 24.
 macro_rules! appointment {
@@ -69,52 +74,124 @@ const Q4: &str = "INSERT INTO appointments (id, workspace_id, patient_id, practi
                        AND starts_at < $8 AND starts_at > $7 - interval '1 day' AND ends_at > $7 AND status <> 'CANCELLED') \
      RETURNING id, starts_at";
 
-pub async fn routes(url: &str) -> Outcome<Router> {
-    let pool = PgPoolOptions::new().max_connections(10).test_before_acquire(false).connect(url).await?;
+#[derive(Clone)]
+struct Data {
+    pool: PgPool,
+    /// The server's own way to a transaction of a workspace.
+    tenant: Option<Database>,
+    journal: Option<Journal>,
+}
+
+/// What a statement is given.
+enum Bind {
+    Uuid(Uuid),
+    Instant(DateTime<Utc>),
+}
+
+impl From<Bind> for Value {
+    fn from(bind: Bind) -> Self {
+        match bind {
+            Bind::Uuid(id) => id.into(),
+            Bind::Instant(at) => at.into(),
+        }
+    }
+}
+
+pub async fn routes(site: &Site, also: &[Also]) -> Outcome<Router> {
+    let options = PgPoolOptions::new().max_connections(10).test_before_acquire(false);
+    let pool = options.connect(&site.owner_url()?).await?;
+    let mut data = Data { pool, tenant: None, journal: None };
+    if also.contains(&Also::Tenant) {
+        query(AssertSqlSafe(format!("GRANT SELECT ON bench_names TO {ROLE}"))).execute(&data.pool).await?;
+        data.tenant = Some(connect(&site.server_url()?, &PoolOptions::default()).await?);
+    }
+    if also.contains(&Also::Journal) {
+        data.journal = Some(Journal::on_postgres(data.pool.clone()).await?);
+    }
     let routes =
         Router::new().route("/q1", get(q1)).route("/q2", get(q2)).route("/q3", get(q3)).route("/q4", get(q4));
-    Ok(routes.with_state(pool))
+    Ok(routes.with_state(data))
+}
+
+impl Data {
+    async fn rows(
+        &self,
+        sql: &'static str,
+        workspace: Uuid,
+        more: impl IntoIterator<Item = Bind>,
+    ) -> Result<Vec<QueryResult>, Failed> {
+        if let Some(db) = &self.tenant {
+            let values = std::iter::once(Bind::Uuid(workspace)).chain(more).map(Value::from);
+            let tx = db.begin_read(Scope::workspace(WorkspaceId(workspace))).await?;
+            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+            return Ok(tx.query_all_raw(statement).await?);
+        }
+        let mut query = query(sql).bind(workspace);
+        for bind in more {
+            query = match bind {
+                Bind::Uuid(id) => query.bind(id),
+                Bind::Instant(at) => query.bind(at),
+            };
+        }
+        Ok(query.fetch_all(&self.pool).await?.into_iter().map(Into::into).collect())
+    }
+
+    /// Writes down whose names are in these rows.
+    async fn saw(&self, workspace: Uuid, rows: &[QueryResult], column: usize) -> Result<(), Failed> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let mut patients: Vec<Uuid> =
+            rows.iter().map(|row| Ok(of(row)?.try_get(column)?)).collect::<Result<_, Failed>>()?;
+        patients.sort_unstable();
+        patients.dedup();
+        journal.saw(workspace, patients).await
+    }
+}
+
+fn of(row: &QueryResult) -> Result<&PgRow, Failed> {
+    row.try_as_pg_row().ok_or_else(|| Failed::from("not a row of PostgreSQL"))
 }
 
 async fn q1(
-    State(pool): State<PgPool>,
+    State(data): State<Data>,
     replies: Extension<Replies>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
     let sql = if ask.chart { Q1_CHART } else { Q1 };
-    let row = query(sql).bind(ask.workspace).bind(uuid(&ask.id)).fetch_optional(&pool).await?;
-    let appointment = row.map(|row| appointment(&row, ask.chart)).transpose()?;
+    let rows = data.rows(sql, ask.workspace, [Bind::Uuid(uuid(&ask.id))]).await?;
+    let found = rows.first().map(|row| appointment(of(row)?, ask.chart)).transpose()?;
+    if ask.chart {
+        data.saw(ask.workspace, &rows, 21).await?;
+    }
     let query = if ask.chart { Asked::Q1Chart } else { Asked::Q1 };
-    Ok(replies.reply(query, One { appointment }).await)
+    Ok(replies.reply(query, One { appointment: found }).await)
 }
 
 async fn q2(
-    State(pool): State<PgPool>,
+    State(data): State<Data>,
     replies: Extension<Replies>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
     let sql = if ask.chart { Q2_CHART } else { Q2 };
-    let rows = query(sql)
-        .bind(ask.workspace)
-        .bind(uuid(&ask.practitioner))
-        .bind(instant(&ask.from)?)
-        .bind(instant(&ask.to)?)
-        .fetch_all(&pool)
-        .await?;
-    let nodes = rows.iter().map(|row| appointment(row, ask.chart)).collect::<Result<_, Failed>>()?;
+    let (from, to) = (Bind::Instant(instant(&ask.from)?), Bind::Instant(instant(&ask.to)?));
+    let rows = data.rows(sql, ask.workspace, [Bind::Uuid(uuid(&ask.practitioner)), from, to]).await?;
+    let nodes = rows.iter().map(|row| appointment(of(row)?, ask.chart)).collect::<Result<_, Failed>>()?;
+    if ask.chart {
+        data.saw(ask.workspace, &rows, 21).await?;
+    }
     let query = if ask.chart { Asked::Q2Chart } else { Asked::Q2 };
     Ok(replies.reply(query, Many { appointments: Nodes { nodes } }).await)
 }
 
 async fn q3(
-    State(pool): State<PgPool>,
+    State(data): State<Data>,
     replies: Extension<Replies>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
-    let rows = query(Q3).bind(ask.workspace).bind(uuid(&ask.id)).fetch_all(&pool).await?;
+    let rows = data.rows(Q3, ask.workspace, [Bind::Uuid(uuid(&ask.id))]).await?;
     let mut nodes: Vec<Chart> = Vec::new();
     let mut last = None;
     for row in &rows {
+        let row = of(row)?;
         let id: Uuid = row.try_get(0)?;
         if last != Some(id) {
             last = Some(id);
@@ -139,10 +216,11 @@ async fn q3(
             chart.appointments.nodes.push(visit);
         }
     }
+    data.saw(ask.workspace, &rows, 0).await?;
     Ok(replies.reply(Asked::Q3Chart, Charts { patients: Nodes { nodes } }).await)
 }
 
-async fn q4(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Result<Json<Answer<Booking>>, Failed> {
+async fn q4(State(data): State<Data>, Query(ask): Query<Ask>) -> Result<Json<Answer<Booking>>, Failed> {
     let row = query(Q4)
         .bind(uuid(&ask.id))
         .bind(ask.workspace)
@@ -152,7 +230,7 @@ async fn q4(State(pool): State<PgPool>, Query(ask): Query<Ask>) -> Result<Json<A
         .bind(uuid(&ask.location))
         .bind(instant(&ask.from)?)
         .bind(instant(&ask.to)?)
-        .fetch_optional(&pool)
+        .fetch_optional(&data.pool)
         .await?;
     let row = row.ok_or_else(|| Failed::from("taken"))?;
     let appointment = BookedAppointment {

@@ -17,7 +17,8 @@ use super::answer::{
     Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many, Nodes,
     One, Patient, Practitioner, Seen, Service, Visit,
 };
-use super::{Ask, Replies, uuid};
+use super::journal::Journal;
+use super::{Also, Ask, Replies, uuid};
 use crate::Outcome;
 use crate::queries::Query as Asked;
 
@@ -25,6 +26,7 @@ use crate::queries::Query as Asked;
 struct File {
     path: Arc<PathBuf>,
     writer: Arc<Mutex<Connection>>,
+    journal: Option<Journal>,
 }
 
 thread_local! {
@@ -81,18 +83,29 @@ const Q4: &str = "INSERT INTO appointments (id, workspace_id, patient_id, practi
                        AND starts_at < ?8 AND starts_at > datetime(?7, '-1 day') AND ends_at > ?7 \
                        AND status <> 'CANCELLED')";
 
-pub fn routes(path: &Path) -> Outcome<Router> {
+pub fn routes(path: &Path, also: &[Also]) -> Outcome<Router> {
     let writer = Connection::open(path)?;
     writer.pragma_update(None, "journal_mode", "WAL")?;
     writer.pragma_update(None, "synchronous", "FULL")?;
     writer.busy_timeout(std::time::Duration::from_secs(5))?;
-    let file = File { path: Arc::new(path.into()), writer: Arc::new(Mutex::new(writer)) };
+    let journal = also.contains(&Also::Journal).then(|| Journal::on_sqlite(path)).transpose()?;
+    let file = File { path: Arc::new(path.into()), writer: Arc::new(Mutex::new(writer)), journal };
     let routes =
         Router::new().route("/q1", get(q1)).route("/q2", get(q2)).route("/q3", get(q3)).route("/q4", get(q4));
     Ok(routes.with_state(file))
 }
 
 impl File {
+    /// Writes down whose names are answered.
+    async fn saw(&self, workspace: Uuid, patients: impl Iterator<Item = &Patient>) -> Result<(), Failed> {
+        match &self.journal {
+            Some(journal) => {
+                journal.saw(workspace, patients.map(|patient| uuid(&patient.id)).collect()).await
+            }
+            None => Ok(()),
+        }
+    }
+
     /// On this thread's read connection.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Failed>) -> Result<T, Failed> {
         READER.with_borrow_mut(|slot| {
@@ -120,6 +133,9 @@ async fn q1(
         });
         found.optional()?.transpose()
     })?;
+    if ask.chart {
+        file.saw(ask.workspace, appointment.iter().filter_map(|it| it.patient.as_ref())).await?;
+    }
     let query = if ask.chart { Asked::Q1Chart } else { Asked::Q1 };
     Ok(replies.reply(query, One { appointment }).await)
 }
@@ -130,7 +146,7 @@ async fn q2(
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
     let sql = if ask.chart { Q2_CHART } else { Q2 };
-    let nodes = file.read(|reader| {
+    let nodes: Vec<Appointment> = file.read(|reader| {
         let mut statement = reader.prepare_cached(sql)?;
         let (from, to) = (stored(&ask.from)?, stored(&ask.to)?);
         let practitioner = uuid(&ask.practitioner);
@@ -141,6 +157,9 @@ async fn q2(
         }
         Ok(nodes)
     })?;
+    if ask.chart {
+        file.saw(ask.workspace, nodes.iter().filter_map(|it| it.patient.as_ref())).await?;
+    }
     let query = if ask.chart { Asked::Q2Chart } else { Asked::Q2 };
     Ok(replies.reply(query, Many { appointments: Nodes { nodes } }).await)
 }
@@ -172,6 +191,9 @@ async fn q3(
         }
         Ok(nodes)
     })?;
+    if let Some(journal) = &file.journal {
+        journal.saw(ask.workspace, nodes.iter().map(|chart| uuid(&chart.id)).collect()).await?;
+    }
     Ok(replies.reply(Asked::Q3Chart, Charts { patients: Nodes { nodes } }).await)
 }
 
