@@ -149,6 +149,7 @@ impl Database {
     }
 
     async fn begin(&self, connections: &Lender<PgConnection>, scope: Scope, writes: bool) -> Result<Session> {
+        // Also where it goes on with one that was begun before.
         if scope != Scope::default() {
             self.statements.overhead.fetch_add(1, Ordering::Relaxed);
         }

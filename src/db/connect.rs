@@ -84,7 +84,8 @@ async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, Conne
             .acquire_timeout(pool.acquire_timeout)
             .test_before_acquire(false)
             .max_connections(if read_only { readers } else { 1 })
-            .min_connections(if read_only { 0 } else { 1 })
+            // Those of the lender are not missed in the pool that they come from.
+            .min_connections(0)
             .map_sqlx_sqlite_opts(move |options| {
                 options
                     .create_if_missing(!read_only)

@@ -2,13 +2,18 @@
 //!
 //! The library's pool asks a connection whether it is well each time one is given back. On SQLite that takes longer
 //! than most reads, on PostgreSQL it is one more round trip. Here a connection is asked only when somebody went away in
-//! the middle of something; and one that was left in the middle of a reading transaction ends it with the next one's
-//! beginning, in the same round trip. Where nobody comes, it is ended after a [`MOMENT`].
+//! the middle of something.
+//!
+//! A reading transaction is left open when its request ends. Whoever begins the same one goes on with it, and needs no
+//! round trip: the same means word for word, with the workspace that row-level security goes by, and each statement
+//! sees what is committed when it begins. Whoever begins another one ends it in the same round trip. Where nobody comes,
+//! it is ended after a [`MOMENT`]; and none goes on for longer than it [`LASTS`].
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr};
 use tokio::runtime::Handle;
@@ -16,6 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a reading transaction may stay open after its end: nobody waits for what it holds, except a migration.
 const MOMENT: Duration = Duration::from_millis(50);
+/// How long a reading transaction goes on from one request to the next.
+const LASTS: Duration = Duration::from_millis(250);
 /// How long somebody's last statement may go on after they went away: longer than a statement is allowed to take.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a connection to a server lasts: the server's memory for it grows, and the server's address may change.
@@ -81,23 +88,42 @@ struct Line<C> {
     connection: C,
     opened: Instant,
     given_back: Instant,
-    /// A transaction is open on it.
-    open: bool,
+    /// The transaction that is open on it.
+    open: Option<Open>,
+}
+
+struct Open {
+    /// How it was begun; nothing that could be begun again when it is not as it was then.
+    begin: String,
+    since: Instant,
+}
+
+impl Open {
+    fn is(&self, begin: &str) -> bool {
+        self.begin == begin && self.since.elapsed() < LASTS
+    }
 }
 
 impl<C: Lendable> Line<C> {
     /// Ends whatever it was left in; a connection that cannot is of no use any more.
     async fn settled(mut self) -> Option<Self> {
         let settle = async {
-            if self.open {
+            if self.open.is_some() {
                 self.connection.tell("ROLLBACK".into()).await
             } else {
                 self.connection.ping().await
             }
         };
         let settled = tokio::time::timeout(PATIENCE, settle).await;
-        self.open = false;
+        self.open = None;
         matches!(settled, Ok(Ok(()))).then_some(self)
+    }
+
+    /// Lets nobody go on with the transaction.
+    fn spoil(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.begin.clear();
+        }
     }
 
     async fn close(self) {
@@ -115,6 +141,18 @@ pub(super) struct Lent<C: Lendable> {
     turn: Option<OwnedSemaphorePermit>,
     /// Must not be given back as it is: a statement is under way, or what was written waits for its end.
     busy: bool,
+    /// It goes on with somebody else's transaction, and nothing was answered yet: the server may have ended it.
+    untried: bool,
+}
+
+impl<C> Idle<C> {
+    /// The connection on which this transaction is open, or one without any, or the one that was left first.
+    fn take(&mut self, begin: &str) -> Option<Line<C>> {
+        let same = |line: &Line<C>| line.open.as_ref().is_some_and(|open| open.is(begin));
+        let at = self.lines.iter().rposition(same);
+        let at = at.or_else(|| self.lines.iter().rposition(|line| line.open.is_none())).unwrap_or(0);
+        (at < self.lines.len()).then(|| self.lines.remove(at))
+    }
 }
 
 impl<C> Clone for Lender<C> {
@@ -135,21 +173,30 @@ impl<C: Lendable> Lender<C> {
         Asking { lender: self.clone(), lent: tokio::sync::Mutex::default(), writes: false }
     }
 
-    /// A connection with a transaction on it. What only reads may be left open: it is ended by and by.
+    /// A connection with a transaction on it. One that only reads is left open, and may be one that was.
     pub async fn begin(&self, begin: &str, writes: bool) -> Result<Asking<C>, DbErr> {
         let turn = self.turn().await?;
         // With this lender's patience: a server that does not answer is as good as none that has a connection left.
-        let begun = tokio::time::timeout(self.0.patience, self.begun(turn, begin)).await;
+        let begun = tokio::time::timeout(self.0.patience, self.begun(Some(turn), begin)).await;
         let mut lent = begun.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
         lent.busy = writes;
         Ok(Asking { lender: self.clone(), lent: tokio::sync::Mutex::new(Some(lent)), writes })
     }
 
+    /// Begins anew, not trusting any transaction that was left open: the server has ended one of them.
+    async fn begin_elsewhere(
+        &self,
+        turn: Option<OwnedSemaphorePermit>,
+        begin: &str,
+    ) -> Result<Lent<C>, DbErr> {
+        self.idle().lines.iter_mut().for_each(Line::spoil);
+        self.begun(turn, begin).await
+    }
+
     /// Begins on a connection that still answers: the server may have ended those that nobody used.
-    async fn begun(&self, turn: OwnedSemaphorePermit, begin: &str) -> Result<Lent<C>, DbErr> {
-        let mut turn = Some(turn);
+    async fn begun(&self, mut turn: Option<OwnedSemaphorePermit>, begin: &str) -> Result<Lent<C>, DbErr> {
         loop {
-            let idle = self.idle().lines.pop();
+            let idle = self.idle().take(begin);
             let used = idle.is_some();
             let mut lent = self.lend(idle, turn.take()).await?;
             match lent.begin(begin).await {
@@ -192,10 +239,10 @@ impl<C: Lendable> Lender<C> {
             None => {
                 let connection = C::open(&self.0.source).await.map_err(lost)?;
                 let now = Instant::now();
-                Line { connection, opened: now, given_back: now, open: false }
+                Line { connection, opened: now, given_back: now, open: None }
             }
         };
-        Ok(Lent { line: Some(line), lender: self.clone(), turn, busy: false })
+        Ok(Lent { line: Some(line), lender: self.clone(), turn, busy: false, untried: false })
     }
 
     pub fn limit(&self) -> u32 {
@@ -233,7 +280,7 @@ impl<C: Lendable> Lender<C> {
         }
         line.given_back = now;
         let mut idle = self.idle();
-        let unswept = line.open && !idle.swept;
+        let unswept = line.open.is_some() && !idle.swept;
         idle.lines.push(line);
         if unswept && let Ok(runtime) = Handle::try_current() {
             idle.swept = true;
@@ -245,11 +292,11 @@ impl<C: Lendable> Lender<C> {
     /// A connection that was left open a moment ago; none of them for now, or none at all any more.
     fn left_open(&self) -> Left<C> {
         let mut idle = self.idle();
-        if !idle.lines.iter().any(|line| line.open) {
+        if !idle.lines.iter().any(|line| line.open.is_some()) {
             idle.swept = false;
             return Left::None;
         }
-        let old = |line: &Line<C>| line.open && line.given_back.elapsed() >= MOMENT;
+        let old = |line: &Line<C>| line.open.is_some() && line.given_back.elapsed() >= MOMENT;
         match idle.lines.iter().position(old) {
             Some(at) => Left::One(Box::new(idle.lines.remove(at))),
             None => Left::Later,
@@ -288,21 +335,41 @@ pub(super) struct Asking<C: Lendable> {
 }
 
 impl<C: Lendable> Asking<C> {
-    /// Sends a statement, when there is a connection for it.
+    /// Sends a statement, when there is a connection for it; once more when the connection turns out to be lost that
+    /// was taken over as it was.
     pub async fn ask<T>(
         &self,
-        statement: impl AsyncFnOnce(&mut C) -> Result<T, sqlx::Error>,
+        statement: impl for<'c> Fn(&'c mut C) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + Sync,
     ) -> Result<Result<T, sqlx::Error>, DbErr> {
         let mut lent = self.lent.lock().await;
         let lent = match &mut *lent {
             Some(lent) => lent,
             none => none.insert(self.lender.take().await?),
         };
-        let Some(line) = &mut lent.line else { return Ok(Err(sqlx::Error::PoolClosed)) };
-        lent.busy = true;
-        let answer = statement(&mut line.connection).await;
-        lent.busy = self.writes;
-        Ok(answer)
+        loop {
+            let Some(line) = &mut lent.line else { return Ok(Err(sqlx::Error::PoolClosed)) };
+            lent.busy = true;
+            let answer = statement(&mut line.connection).await;
+            lent.busy = self.writes;
+            let untried = std::mem::take(&mut lent.untried);
+            match &answer {
+                Ok(_) => {}
+                Err(error) if untried && is_lost(error) => {
+                    let begin = line.open.take().map(|open| open.begin).unwrap_or_default();
+                    *lent = self.lender.begin_elsewhere(lent.turn.take(), &begin).await?;
+                    continue;
+                }
+                Err(_) => lent.spoil(),
+            }
+            return Ok(answer);
+        }
+    }
+
+    /// Says that the transaction is not as it was begun any more: nobody else goes on with it.
+    pub async fn spoil(&self) {
+        if let Some(lent) = &mut *self.lent.lock().await {
+            lent.spoil();
+        }
     }
 
     /// Commits the transaction, if one was begun.
@@ -323,23 +390,34 @@ impl<C: Lendable> Asking<C> {
 }
 
 impl<C: Lendable> Lent<C> {
-    /// Begins a transaction, with the end of what was left open.
+    /// Begins a transaction, with the end of what was left open; or goes on with the same one.
     async fn begin(&mut self, begin: &str) -> Result<(), sqlx::Error> {
         let Some(line) = &mut self.line else { return Err(sqlx::Error::PoolClosed) };
-        let sql = if line.open { format!("ROLLBACK; {begin}") } else { begin.to_owned() };
+        let sql = match &line.open {
+            Some(open) if open.is(begin) => {
+                self.untried = true;
+                return Ok(());
+            }
+            Some(_) => format!("ROLLBACK; {begin}"),
+            None => begin.to_owned(),
+        };
         self.busy = true;
-        line.open = true;
+        line.open = Some(Open { begin: begin.to_owned(), since: Instant::now() });
         line.connection.tell(sql).await?;
         self.busy = false;
         Ok(())
     }
 
+    fn spoil(&mut self) {
+        self.line.iter_mut().for_each(Line::spoil);
+    }
+
     async fn end(&mut self, end: &str) -> Result<(), sqlx::Error> {
         let Some(line) = &mut self.line else { return Err(sqlx::Error::PoolClosed) };
-        if line.open {
+        if line.open.is_some() {
             self.busy = true;
             line.connection.tell(end.into()).await?;
-            line.open = false;
+            line.open = None;
         }
         self.busy = false;
         Ok(())
@@ -362,6 +440,18 @@ impl<C: Lendable> Drop for Lent<C> {
                 }
             });
         }
+    }
+}
+
+/// Whether the connection is gone: by the network's word or by the server's last one.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        // The server shuts down, or it ended the connection or its idle transaction.
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("57P") || code == "25P03")
+        }
+        _ => false,
     }
 }
 
@@ -391,7 +481,7 @@ mod tests {
     }
 
     async fn number(reading: &Asking<SqliteConnection>, sql: &'static str) -> Result<i64, DbErr> {
-        let row = reading.ask(async |it| it.fetch_one(sql).await).await?;
+        let row = reading.ask(|it| Box::pin(it.fetch_one(sql))).await?;
         row.map(|row| row.get(0)).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
     }
 

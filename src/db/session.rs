@@ -46,25 +46,25 @@ impl Session {
     pub async fn execute(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         match self {
             Self::Postgres(asking) => {
-                let done = asking.ask(async |it| prepared::<Postgres>(statement).execute(it).await).await?;
+                let done =
+                    asking.ask(move |it| Box::pin(prepared::<Postgres>(&statement).execute(it))).await?;
                 done.map(Into::into).map_err(in_execution)
             }
             Self::Sqlite(asking) => {
-                let done = asking.ask(async |it| prepared::<Sqlite>(statement).execute(it).await).await?;
+                let done = asking.ask(move |it| Box::pin(prepared::<Sqlite>(&statement).execute(it))).await?;
                 done.map(Into::into).map_err(in_execution)
             }
         }
     }
 
     pub async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Postgres(asking) => {
-                let done = asking.ask(async |it| it.execute(sql).await).await?;
+                let done = asking.ask(|it| Box::pin(it.execute(AssertSqlSafe(sql.to_owned())))).await?;
                 done.map(Into::into).map_err(in_execution)
             }
             Self::Sqlite(asking) => {
-                let done = asking.ask(async |it| it.execute(sql).await).await?;
+                let done = asking.ask(|it| Box::pin(it.execute(AssertSqlSafe(sql.to_owned())))).await?;
                 done.map(Into::into).map_err(in_execution)
             }
         }
@@ -73,11 +73,11 @@ impl Session {
     pub async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match self {
             Self::Postgres(asking) => {
-                let row = asking.ask(async |it| prepared::<Postgres>(statement).fetch_optional(it).await);
+                let row = asking.ask(move |it| Box::pin(prepared::<Postgres>(&statement).fetch_optional(it)));
                 row.await?.map(|row| row.map(Into::into)).map_err(in_query)
             }
             Self::Sqlite(asking) => {
-                let row = asking.ask(async |it| prepared::<Sqlite>(statement).fetch_optional(it).await);
+                let row = asking.ask(move |it| Box::pin(prepared::<Sqlite>(&statement).fetch_optional(it)));
                 row.await?.map(|row| row.map(Into::into)).map_err(in_query)
             }
         }
@@ -86,13 +86,21 @@ impl Session {
     pub async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match self {
             Self::Postgres(asking) => {
-                let rows = asking.ask(async |it| prepared::<Postgres>(statement).fetch_all(it).await);
+                let rows = asking.ask(move |it| Box::pin(prepared::<Postgres>(&statement).fetch_all(it)));
                 rows.await?.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(in_query)
             }
             Self::Sqlite(asking) => {
-                let rows = asking.ask(async |it| prepared::<Sqlite>(statement).fetch_all(it).await);
+                let rows = asking.ask(move |it| Box::pin(prepared::<Sqlite>(&statement).fetch_all(it)));
                 rows.await?.map(|rows| rows.into_iter().map(Into::into).collect()).map_err(in_query)
             }
+        }
+    }
+
+    /// Says that the transaction has other rights than it was begun with.
+    pub async fn spoil(&self) {
+        match self {
+            Self::Postgres(asking) => asking.spoil().await,
+            Self::Sqlite(asking) => asking.spoil().await,
         }
     }
 
@@ -130,13 +138,14 @@ fn begin(scope: Scope, writes: bool) -> String {
     text
 }
 
-fn prepared<D>(statement: Statement) -> sqlx::query::Query<'static, D, SqlxValues>
+fn prepared<D>(statement: &Statement) -> sqlx::query::Query<'static, D, SqlxValues>
 where
     D: sqlx::Database,
     SqlxValues: sqlx::IntoArguments<D>,
 {
-    let values = statement.values.unwrap_or_else(|| sea_orm::Values(Vec::new()));
-    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
+    // Copied: it may be sent twice.
+    let values = statement.values.clone().unwrap_or_else(|| sea_orm::Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql.clone()), SqlxValues(values))
 }
 
 fn in_query(error: sqlx::Error) -> DbErr {

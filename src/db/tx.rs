@@ -80,6 +80,7 @@ impl Tx {
                 [text(workspace.map(|w| w.0)), text(user.map(|u| u.0))],
             ),
         };
+        self.inner.spoil().await;
         self.statements.overhead.fetch_add(1, Ordering::Relaxed);
         self.inner.execute(statement).await?;
         Ok(())
@@ -103,6 +104,7 @@ impl Tx {
         let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
         let sql = "SELECT set_config($1, $2, true)";
         let values = [setting.into(), ids.join(",").into()];
+        self.inner.spoil().await;
         self.statements.overhead.fetch_add(1, Ordering::Relaxed);
         self.inner.execute(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
         Ok(())

@@ -132,6 +132,53 @@ async fn the_workspace_of_one_transaction_is_not_the_next_ones() {
 }
 
 #[tokio::test]
+async fn what_a_check_of_sign_ins_may_see_nobody_after_it_may() {
+    const OPENED: &str = "SELECT coalesce(current_setting('app.checked_users', true), '')";
+    let app = TestApp::new(On::Postgres).await;
+    let tokens = app.sign_up("ada@example.org", "north").await;
+    for _ in 0..3 {
+        app.app.sessions.forget_all();
+        assert!(app.is_accepted(&tokens.access).await);
+        let next = app.app.db.begin_read(Scope::default()).await.unwrap();
+        assert_eq!(text(&next, OPENED).await, "");
+        assert_eq!(text(&next, "SELECT count(*)::text FROM memberships").await, "0");
+    }
+}
+
+#[tokio::test]
+async fn a_read_goes_on_with_the_transaction_of_the_last_one_unless_that_is_another() {
+    // When the transaction began, and whose it is.
+    const WHICH: &str = "SELECT transaction_timestamp()::text || current_setting('app.workspace_id')";
+    let site = Site::new(On::Postgres).await;
+    let which = async || text(&site.db.begin_read(site.scope()).await.unwrap(), WHICH).await;
+    let first = which().await;
+    assert_eq!(which().await, first);
+
+    // What was committed in between is seen.
+    let writes = site.db.begin_write(site.scope()).await.unwrap();
+    writes.execute_unprepared(RENAME).await.unwrap();
+    writes.commit().await.unwrap();
+    assert_eq!(site.name().await, "Elsewhere");
+
+    let second = which().await;
+    assert_ne!(second, first, "a write came in between");
+    let failing = site.db.begin_read(site.scope()).await.unwrap();
+    assert!(failing.execute_unprepared("SELECT nothing FROM nowhere").await.is_err());
+    drop(failing);
+    let third = which().await;
+    assert_ne!(third, second, "a statement failed");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_ne!(which().await, third, "nobody came for a while");
+
+    let mut seen = std::collections::BTreeSet::new();
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_millis(700) {
+        seen.insert(which().await);
+    }
+    assert!(seen.len() > 1, "none goes on for ever");
+}
+
+#[tokio::test]
 async fn a_reading_transaction_that_nobody_ends_ends_by_itself() {
     let site = Site::new(On::Postgres).await;
     assert_eq!(site.name().await, "north practice");
