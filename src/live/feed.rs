@@ -87,11 +87,13 @@ struct Batch {
 #[derive(Clone)]
 pub struct Feeds(Arc<Inner>);
 
+type Heralds = HashMap<Group, Weak<dyn Herald>>;
+
 struct Inner {
     db: Database,
     hub: Hub,
     running: Mutex<HashMap<WorkspaceId, broadcast::Sender<Batch>>>,
-    heralds: Mutex<HashMap<WorkspaceId, HashMap<Group, Weak<dyn Herald>>>>,
+    heralds: Mutex<HashMap<WorkspaceId, Heralds>>,
 }
 
 impl Feeds {
