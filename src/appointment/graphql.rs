@@ -13,8 +13,9 @@ use super::series;
 use crate::access::permission::Permission;
 use crate::availability::check::Obstacle;
 use crate::availability::graphql::AvailableSlot;
+use crate::crypto::sealed::Sealed;
 use crate::equipment::queries::EquipmentTakenBy;
-use crate::graphql::context::{ContextExt, Field};
+use crate::graphql::context::{ContextExt, Field, Soon};
 use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
@@ -168,9 +169,10 @@ impl ModelEx {
     }
 
     /// The series that it is an occurrence of. Null when it was booked alone.
-    async fn series(&self, ctx: &Context<'_>) -> Result<Option<series::ModelEx>> {
+    async fn series(&self, ctx: &Context<'_>) -> Result<Option<Box<series::ModelEx>>> {
+        // Boxed, as what follows: an object's field has room for the largest of all its fields.
         match self.series_id {
-            Some(id) => Ok(ctx.call().load(id).await?),
+            Some(id) => Ok(Box::pin(ctx.call().load(id)).await?.map(Box::new)),
             None => Ok(None),
         }
     }
@@ -197,7 +199,7 @@ impl ModelEx {
     /// The appointment as the content of an iCalendar file (`text/calendar`), with time and place and nothing about
     /// health. It keeps its UID; once it is cancelled, opening the file takes it out of a calendar again.
     async fn ics(&self, ctx: &Context<'_>) -> Result<String> {
-        reminder::ics::of_appointment(ctx.call(), self).await.map_err(Into::into)
+        Box::pin(reminder::ics::of_appointment(ctx.call(), self)).await.map_err(Into::into)
     }
 
     /// Counts the changes; pass it as `expectedVersion` to change the appointment.
@@ -217,14 +219,13 @@ impl ModelEx {
 }
 
 impl ModelEx {
-    async fn reveal(
+    fn reveal<'s>(
         &self,
-        ctx: &Context<'_>,
+        ctx: &'s Context<'_>,
         column: &'static str,
-        sealed: Option<&crate::crypto::sealed::Sealed>,
-    ) -> Result<Option<String>> {
-        let Some(sealed) = sealed else { return Ok(None) };
-        Ok(Some(ctx.call().reveal(self.patient_id, Field::of(self.id, column), sealed).await?))
+        sealed: Option<&'s Sealed>,
+    ) -> Soon<'s, Option<String>> {
+        ctx.call().reveal(self.patient_id, Field::of(self.id, column), sealed)
     }
 }
 
@@ -293,8 +294,7 @@ impl HistoryEntry {
     /// The reason that was given. Reading it is recorded.
     #[graphql(directive = requires::apply(Permission::ReadPatients))]
     async fn reason(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        let Some(sealed) = &self.event.reason else { return Ok(None) };
-        Ok(Some(ctx.call().reveal(self.of, Field::of(self.event.id, "reason"), sealed).await?))
+        ctx.call().reveal(self.of, Field::of(self.event.id, "reason"), self.event.reason.as_ref()).await
     }
 }
 

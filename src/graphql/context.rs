@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_graphql::{Context, ServerError};
+use futures::future::{BoxFuture, Either, Ready, ready};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::access::actor::{Actor, RequestInfo};
 use crate::access::permission::Permission;
 use crate::access::sessions::Identity;
 use crate::app::{App, IdempotencyKey};
-use crate::crypto::keys::KeyOf;
+use crate::crypto::keys::{KeyOf, PatientCipher};
 use crate::crypto::sealed::Sealed;
 use crate::db::Scope;
 use crate::db::tx::Tx;
@@ -39,6 +40,14 @@ pub struct Call {
     pub(super) field_errors: Mutex<Vec<ServerError>>,
     /// Of a subscription: why its root field runs.
     pub following: Following,
+}
+
+/// What is known at once, as a rule, and loaded otherwise. Small either way: the future of an object's field has room for
+/// the largest of all its fields.
+pub type Soon<'a, T> = Either<Ready<FieldResult<T>>, BoxFuture<'a, FieldResult<T>>>;
+
+pub fn at_once<'a, T>(value: FieldResult<T>) -> Soon<'a, T> {
+    Either::Left(ready(value))
 }
 
 /// Patients of whom something was decrypted, with the tables and columns.
@@ -135,17 +144,31 @@ impl Call {
         self.batches.load(key).await
     }
 
-    /// Decrypts a field of a patient's chart and remembers that it was seen.
-    pub async fn reveal(&self, patient: PatientId, field: Field, sealed: &Sealed) -> Result<String> {
-        let key = KeyOf { patient, version: sealed.version().map_err(Error::from)? };
-        let workspace = self.actor()?.workspace;
-        let cipher = match self.app.keys.cached(workspace, key)? {
-            Some(cipher) => cipher,
-            // Boxed: it is rare, and would make the future of every field of the object larger.
-            None => Box::pin(self.load(key)).await?.ok_or(Error::NotFound)?,
+    /// Decrypts a field of a patient's chart, if there is something in it, and remembers that it was seen.
+    pub fn reveal<'a>(
+        &'a self,
+        patient: PatientId,
+        field: Field,
+        sealed: Option<&'a Sealed>,
+    ) -> Soon<'a, Option<String>> {
+        let Some(sealed) = sealed else { return at_once(Ok(None)) };
+        let open = move |cipher: PatientCipher| {
+            self.note_seen(patient, field.table, field.column);
+            Ok(Some(cipher.open_text(field.table, field.column, field.row, sealed)?))
         };
-        self.note_seen(patient, field.table, field.column);
-        cipher.open_text(field.table, field.column, field.row, sealed)
+        match self.cipher(patient, sealed) {
+            Ok((_, Some(cipher))) => at_once(open(cipher)),
+            Ok((key, None)) => {
+                Either::Right(Box::pin(async move { open(self.load(key).await?.ok_or(Error::NotFound)?) }))
+            }
+            Err(error) => at_once(Err(error.into())),
+        }
+    }
+
+    /// The key that opens something of a patient's; with its cipher when that is in memory.
+    fn cipher(&self, patient: PatientId, sealed: &Sealed) -> Result<(KeyOf, Option<PatientCipher>)> {
+        let key = KeyOf { patient, version: sealed.version().map_err(Error::from)? };
+        Ok((key, self.app.keys.cached(self.actor()?.workspace, key)?))
     }
 
     pub fn note_seen(&self, patient: PatientId, table: &'static str, column: &'static str) {

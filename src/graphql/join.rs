@@ -9,12 +9,12 @@ use std::sync::LazyLock;
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
+use futures::future::Either;
 use sea_orm::prelude::BelongsTo;
 use sea_orm::{DbErr, EntityTrait, QueryResult, RelationDef, Select};
 
 use super::batch::BatchKey;
-use super::context::ContextExt;
-use super::error::Result as FieldResult;
+use super::context::{ContextExt, Soon, at_once};
 use super::project::{self, Asked, Columns, Shape};
 
 type Attach<E> = Box<
@@ -135,37 +135,42 @@ pub enum Related<'a, T> {
 
 impl<'a, T: Send + Sync + 'static> Related<'a, T> {
     /// The object of a relation that every row has.
-    pub async fn one<E, K>(slot: &'a BelongsTo<E>, ctx: &Context<'_>, key: K) -> FieldResult<Option<Self>>
+    pub fn one<'c, E, K>(slot: &'a BelongsTo<E>, ctx: &'c Context<'_>, key: K) -> Soon<'c, Option<Self>>
     where
+        'a: 'c,
         E: EntityTrait<ModelEx = T>,
         K: BatchKey<Value = T>,
     {
         match slot {
-            BelongsTo::Loaded(joined) => Ok(Some(Self::Joined(&**joined))),
-            BelongsTo::Unloaded => Self::load(ctx, key).await,
+            BelongsTo::Loaded(joined) => at_once(Ok(Some(Self::Joined(&**joined)))),
+            BelongsTo::Unloaded => Self::load(ctx, key),
         }
     }
 
     /// The object of a relation that a row may lack.
-    pub async fn maybe<E, K>(
+    pub fn maybe<'c, E, K>(
         slot: &'a BelongsTo<Option<E>>,
-        ctx: &Context<'_>,
+        ctx: &'c Context<'_>,
         key: Option<K>,
-    ) -> FieldResult<Option<Self>>
+    ) -> Soon<'c, Option<Self>>
     where
+        'a: 'c,
         E: EntityTrait<ModelEx = T>,
         K: BatchKey<Value = T>,
     {
         match (slot, key) {
-            (BelongsTo::Loaded(joined), _) => Ok(joined.as_deref().map(Self::Joined)),
-            (BelongsTo::Unloaded, Some(key)) => Self::load(ctx, key).await,
-            (BelongsTo::Unloaded, None) => Ok(None),
+            (BelongsTo::Loaded(joined), _) => at_once(Ok(joined.as_deref().map(Self::Joined))),
+            (BelongsTo::Unloaded, Some(key)) => Self::load(ctx, key),
+            (BelongsTo::Unloaded, None) => at_once(Ok(None)),
         }
     }
 
-    async fn load<K: BatchKey<Value = T>>(ctx: &Context<'_>, key: K) -> FieldResult<Option<Self>> {
-        let load = async { ctx.call().load(key).await.map(|found| found.map(Box::new)) };
-        Ok(Box::pin(load).await?.map(Self::Loaded))
+    fn load<'c, K: BatchKey<Value = T>>(ctx: &'c Context<'_>, key: K) -> Soon<'c, Option<Self>>
+    where
+        'a: 'c,
+    {
+        let load = ctx.call().load(key);
+        Either::Right(Box::pin(async { Ok(load.await?.map(|found| Self::Loaded(Box::new(found)))) }))
     }
 }
 

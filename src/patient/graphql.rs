@@ -12,7 +12,7 @@ use crate::access::permission::Permission;
 use crate::appointment;
 use crate::appointment::graphql::roots::{AppointmentOrder, of_patient};
 use crate::crypto::sealed::Sealed;
-use crate::graphql::context::{ContextExt, Field};
+use crate::graphql::context::{ContextExt, Field, Soon};
 use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
@@ -411,16 +411,13 @@ impl family_history::ModelEx {
 }
 
 /// The text of a sealed field; the journal is told.
-async fn reveal(
-    ctx: &Context<'_>,
+fn reveal<'s>(
+    ctx: &'s Context<'_>,
     patient: PatientId,
     field: Field,
-    sealed: Option<&Sealed>,
-) -> Result<Option<String>> {
-    Ok(match sealed {
-        Some(sealed) => Some(ctx.call().reveal(patient, field, sealed).await?),
-        None => None,
-    })
+    sealed: Option<&'s Sealed>,
+) -> Soon<'s, Option<String>> {
+    ctx.call().reveal(patient, field, sealed)
 }
 
 /// The value of a sealed field that is more than text.
