@@ -93,14 +93,16 @@ struct Line<C> {
 }
 
 struct Open {
-    /// How it was begun; nothing that could be begun again when it is not as it was then.
+    /// How it was begun.
     begin: String,
     since: Instant,
+    /// It is not as it was begun any more.
+    spoiled: bool,
 }
 
 impl Open {
     fn is(&self, begin: &str) -> bool {
-        self.begin == begin && self.since.elapsed() < LASTS
+        !self.spoiled && self.begin == begin && self.since.elapsed() < LASTS
     }
 }
 
@@ -122,7 +124,7 @@ impl<C: Lendable> Line<C> {
     /// Lets nobody go on with the transaction.
     fn spoil(&mut self) {
         if let Some(open) = &mut self.open {
-            open.begin.clear();
+            open.spoiled = true;
         }
     }
 
@@ -255,9 +257,12 @@ impl<C: Lendable> Lender<C> {
         (self.0.limit.saturating_sub(free), self.idle().lines.len())
     }
 
-    /// Closes the connections that nobody uses, and hands out none any more.
+    /// Hands out no connection any more, waits for those in use, and closes all.
     pub async fn close(&self) {
+        // In turn with everybody else: who waits already still gets one.
+        let all = self.0.turns.acquire_many(self.0.limit).await;
         self.0.turns.close();
+        drop(all);
         let lines = std::mem::take(&mut self.idle().lines);
         for line in lines {
             line.close().await;
@@ -271,15 +276,16 @@ impl<C: Lendable> Lender<C> {
     fn give_back(&self, mut line: Line<C>) {
         let now = Instant::now();
         let worn = C::LIFE.is_some_and(|life| now.duration_since(line.opened) > life);
-        // Once closed, nobody comes for it.
+        line.given_back = now;
+        let mut idle = self.idle();
+        // Once closed, nobody comes for it: looked at under the lock that the closing takes next.
         if worn || self.0.turns.is_closed() {
+            drop(idle);
             if let Ok(runtime) = Handle::try_current() {
                 runtime.spawn(line.close());
             }
             return;
         }
-        line.given_back = now;
-        let mut idle = self.idle();
         let unswept = line.open.is_some() && !idle.swept;
         idle.lines.push(line);
         if unswept && let Ok(runtime) = Handle::try_current() {
@@ -289,23 +295,31 @@ impl<C: Lendable> Lender<C> {
         }
     }
 
-    /// A connection that was left open a moment ago; none of them for now, or none at all any more.
+    /// A connection whose transaction nobody came to end.
     fn left_open(&self) -> Left<C> {
+        // First: while it is neither idle nor lent, nobody opens another one in its place. Where there is none, everybody
+        // who waits for one will end a transaction along the way.
+        let turn = self.0.turns.clone().try_acquire_owned();
         let mut idle = self.idle();
         if !idle.lines.iter().any(|line| line.open.is_some()) {
             idle.swept = false;
             return Left::None;
         }
         let old = |line: &Line<C>| line.open.is_some() && line.given_back.elapsed() >= MOMENT;
-        match idle.lines.iter().position(old) {
-            Some(at) => Left::One(Box::new(idle.lines.remove(at))),
-            None => Left::Later,
+        match (turn, idle.lines.iter().position(old)) {
+            (Ok(turn), Some(at)) => {
+                let line = Some(idle.lines.remove(at));
+                let busy = true;
+                Left::One(Lent { line, lender: self.clone(), turn: Some(turn), busy, untried: false })
+            }
+            _ => Left::Later,
         }
     }
 }
 
-enum Left<C> {
-    One(Box<Line<C>>),
+enum Left<C: Lendable> {
+    /// Ends its transaction when it is dropped.
+    One(Lent<C>),
     Later,
     None,
 }
@@ -316,13 +330,7 @@ async fn sweep<C: Lendable>(lender: Lender<C>) {
         match lender.left_open() {
             Left::None => return,
             Left::Later => tokio::time::sleep(MOMENT).await,
-            Left::One(line) => {
-                // While it is neither idle nor lent, nobody opens another one in its place.
-                let _turn = lender.0.turns.clone().try_acquire_owned();
-                if let Some(line) = line.settled().await {
-                    lender.give_back(line);
-                }
-            }
+            Left::One(lent) => drop(lent),
         }
     }
 }
@@ -355,8 +363,13 @@ impl<C: Lendable> Asking<C> {
             match &answer {
                 Ok(_) => {}
                 Err(error) if untried && is_lost(error) => {
-                    let begin = line.open.take().map(|open| open.begin).unwrap_or_default();
-                    *lent = self.lender.begin_elsewhere(lent.turn.take(), &begin).await?;
+                    let Some(open) = line.open.take() else { return Ok(answer) };
+                    lent.line = None;
+                    *lent = self.lender.begin_elsewhere(lent.turn.take(), &open.begin).await?;
+                    // What is sent once more may be what makes it another one.
+                    if open.spoiled {
+                        lent.spoil();
+                    }
                     continue;
                 }
                 Err(_) => lent.spoil(),
@@ -402,7 +415,7 @@ impl<C: Lendable> Lent<C> {
             None => begin.to_owned(),
         };
         self.busy = true;
-        line.open = Some(Open { begin: begin.to_owned(), since: Instant::now() });
+        line.open = Some(Open { begin: begin.to_owned(), since: Instant::now(), spoiled: false });
         line.connection.tell(sql).await?;
         self.busy = false;
         Ok(())
@@ -446,7 +459,7 @@ impl<C: Lendable> Drop for Lent<C> {
 /// Whether the connection is gone: by the network's word or by the server's last one.
 fn is_lost(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Io(_) => true,
         // The server shuts down, or it ended the connection or its idle transaction.
         sqlx::Error::Database(error) => {
             error.code().is_some_and(|code| code.starts_with("57P") || code == "25P03")
@@ -525,14 +538,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_lender_is_handed_out_no_more() {
+    async fn a_closed_lender_waits_for_what_is_under_way_and_lends_no_more() {
         let (_folder, lender) = lender(2).await;
         let under_way = lender.later();
         assert_eq!(number(&under_way, "SELECT 6").await, Ok(6));
-        lender.close().await;
-        assert!(number(&lender.later(), "SELECT 7").await.is_err());
-        assert_eq!(number(&under_way, "SELECT 8").await, Ok(8), "what is under way goes on");
-        drop(under_way);
+        assert!(tokio::time::timeout(PATIENCE, lender.close()).await.is_err());
+        assert_eq!(number(&under_way, "SELECT 7").await, Ok(7), "what is under way goes on");
+        let (closed, ()) = tokio::join!(tokio::time::timeout(PATIENCE, lender.close()), async {
+            assert_eq!(number(&under_way, "SELECT 8").await, Ok(8));
+            drop(under_way);
+        });
+        assert!(closed.is_ok());
+        assert!(number(&lender.later(), "SELECT 9").await.is_err());
         assert_eq!(lender.used_and_idle().1, 0);
     }
 }

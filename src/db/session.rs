@@ -122,11 +122,15 @@ impl Session {
     }
 }
 
+/// Whatever the server's default is: a transaction that goes on from one request to the next must see what was committed in
+/// between.
+const READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY";
+
 /// `BEGIN` and the tenant as one text. A UUID is hexadecimal digits and hyphens, so it can be written into it.
 ///
 /// An empty scope needs no setting: `SET LOCAL` ends with its transaction, so none is left over.
 fn begin(scope: Scope, writes: bool) -> String {
-    let mut text = String::from(if writes { "BEGIN" } else { "BEGIN READ ONLY" });
+    let mut text = String::from(if writes { "BEGIN" } else { READ });
     for (setting, id) in [
         ("app.workspace_id", scope.workspace.map(|workspace| workspace.0)),
         ("app.user_id", scope.user.map(|user| user.0)),
@@ -167,7 +171,7 @@ mod tests {
     fn a_transaction_begins_with_exactly_its_scope() {
         let workspace = WorkspaceId(Uuid::from_u128(7));
         let user = UserId(Uuid::from_u128(8));
-        assert_eq!(begin(Scope::default(), false), "BEGIN READ ONLY");
+        assert_eq!(begin(Scope::default(), false), READ);
         assert_eq!(
             begin(Scope { workspace: Some(workspace), user: Some(user) }, true),
             "BEGIN; SET LOCAL app.workspace_id = '00000000-0000-0000-0000-000000000007'; \

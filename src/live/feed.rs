@@ -13,7 +13,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -39,6 +40,8 @@ const LAG: usize = 256;
 
 /// The most changes at once that are prepared: of more, most who hear of them are catching up.
 const PREPARED: usize = 8;
+/// How much of it at a time: each takes a connection.
+const AT_ONCE: usize = 2;
 /// How long the readers wait for what is prepared for them.
 const SOON: Duration = Duration::from_millis(50);
 
@@ -87,7 +90,8 @@ struct Batch {
 #[derive(Clone)]
 pub struct Feeds(Arc<Inner>);
 
-type Heralds = HashMap<Group, Weak<dyn Herald>>;
+/// By who is told the same, and of which events.
+type Heralds = HashMap<(Group, Arc<str>), Weak<dyn Herald>>;
 
 struct Inner {
     db: Database,
@@ -140,21 +144,28 @@ impl Feeds {
         Ok(reader)
     }
 
-    /// The herald of those who are told the same; the first of them says who that is. It is theirs as long as one of
-    /// them keeps it.
-    pub fn herald<H: Herald + 'static>(&self, group: Group, herald: impl FnOnce() -> H) -> Arc<dyn Herald> {
+    /// The herald of those who are told the same and want to hear of the same; the first of them says who that is. It is
+    /// theirs as long as one of them keeps it.
+    pub fn herald<H: Herald + 'static>(
+        &self,
+        group: Group,
+        wants: Arc<str>,
+        herald: impl FnOnce() -> H,
+    ) -> Arc<dyn Herald> {
         let mut heralds = self.0.heralds.lock().unwrap_or_else(PoisonError::into_inner);
         let heralds = heralds.entry(group.workspace).or_default();
-        if let Some(herald) = heralds.get(&group).and_then(Weak::upgrade) {
+        let key = (group, wants);
+        if let Some(herald) = heralds.get(&key).and_then(Weak::upgrade) {
             return herald;
         }
         heralds.retain(|_, herald| herald.strong_count() > 0);
         let herald: Arc<dyn Herald> = Arc::new(herald());
-        heralds.insert(group, Arc::downgrade(&herald));
+        heralds.insert(key, Arc::downgrade(&herald));
         herald
     }
 
-    /// Has prepared what more than one will be told.
+    /// Has prepared what more than one will be told. What takes longer than the readers wait goes on: those who come find it
+    /// under way, and wait for it.
     async fn prepare(&self, workspace: WorkspaceId, events: &[Arc<FeedEvent>]) {
         if events.len() > PREPARED {
             return;
@@ -164,9 +175,16 @@ impl Feeds {
             let all = heralds.get(&workspace).into_iter().flat_map(HashMap::values);
             all.filter(|herald| herald.strong_count() > 1).filter_map(Weak::upgrade).collect()
         };
-        let prepared =
-            heralds.iter().flat_map(|herald| events.iter().map(|event| herald.prepare(event.clone())));
-        let _ = tokio::time::timeout(SOON, join_all(prepared)).await;
+        let each = |herald: &Arc<dyn Herald>, event: &Arc<FeedEvent>| {
+            let (herald, event) = (herald.clone(), event.clone());
+            async move { herald.prepare(event).await }
+        };
+        let all: Vec<_> =
+            events.iter().flat_map(|event| heralds.iter().map(move |herald| each(herald, event))).collect();
+        if !all.is_empty() {
+            let all = stream::iter(all).buffer_unordered(AT_ONCE).collect::<()>();
+            let _ = tokio::time::timeout(SOON, tokio::spawn(all)).await;
+        }
     }
 
     /// What the workspace's task hands out from now on. Starts the task when it does not run.
@@ -393,19 +411,24 @@ mod tests {
             prepared.load(Ordering::SeqCst) - before
         };
 
-        let first = feeds.herald(group(here, false), || Slow(SOON / 10, prepared.clone()));
+        let first = feeds.herald(group(here, false), "".into(), || Slow(SOON / 10, prepared.clone()));
         assert_eq!(count(here, &events).await, 0, "whoever is alone finds out alone");
-        let second = feeds.herald(group(here, false), || Slow(SOON * 20, prepared.clone()));
+        let second = feeds.herald(group(here, false), "".into(), || Slow(SOON * 20, prepared.clone()));
         assert!(Arc::ptr_eq(&first, &second));
-        let _other = feeds.herald(group(here, true), || Slow(SOON / 10, prepared.clone()));
+        let _other = feeds.herald(group(here, true), "".into(), || Slow(SOON / 10, prepared.clone()));
         assert_eq!(count(here, &events).await, 2);
         assert_eq!(count(there, &events).await, 0);
         let many: Vec<_> = events.iter().cycle().take(PREPARED + 1).cloned().collect();
         assert_eq!(count(here, &many).await, 0);
 
+        let narrow =
+            feeds.herald(group(here, false), "one practitioner's".into(), || Slow(SOON, prepared.clone()));
+        assert!(!Arc::ptr_eq(&first, &narrow), "others want to hear of other events");
+        drop(narrow);
+
         drop((first, second));
-        let slow = feeds.herald(group(here, false), || Slow(SOON * 20, prepared.clone()));
-        let _with_it = feeds.herald(group(here, false), || Slow(SOON / 10, prepared.clone()));
+        let slow = feeds.herald(group(here, false), "".into(), || Slow(SOON * 20, prepared.clone()));
+        let _with_it = feeds.herald(group(here, false), "".into(), || Slow(SOON / 10, prepared.clone()));
         let begun = Instant::now();
         assert_eq!(count(here, &events).await, 0);
         assert!(begun.elapsed() < SOON * 10);

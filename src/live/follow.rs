@@ -24,10 +24,11 @@ pub type Picked = Pin<Box<dyn Future<Output = Result<Option<Told>>> + Send>>;
 pub type Pick = Arc<dyn Fn(Arc<Call>, Arc<FeedEvent>) -> Picked + Send + Sync>;
 
 /// Who sees the same in what is told of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Alike {
-    /// All of a role that is not confined to a chart, when they ask for the same.
-    Roles,
+    /// All of a role that is not confined to a chart, when they ask for the same. Those who want to hear of the same, by
+    /// this text, have it prepared together.
+    Roles(Arc<str>),
     /// Each sees something else.
     Nobody,
 }

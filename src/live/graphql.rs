@@ -214,8 +214,9 @@ impl LiveSubscription {
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<AppointmentEvent>>> {
         let filter = filter.unwrap_or_default();
+        let alike = Alike::Roles(format!("{filter:?}").into());
         let pick = move |call, event| appointment_event(call, event, filter.clone());
-        Ok(follow(ctx, vec![Permission::ReadAppointments], after.as_deref(), Alike::Roles, pick).await?)
+        Ok(follow(ctx, vec![Permission::ReadAppointments], after.as_deref(), alike, pick).await?)
     }
 }
 

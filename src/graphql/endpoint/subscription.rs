@@ -58,14 +58,14 @@ async fn begin(
         let watch = endpoint.app.sessions.watch(identity.subject(), None);
         let caller = caller.clone();
         let selected = Arc::new(prepared.selected());
-        let operation = Arc::new(Operation { endpoint, prepared, selected, alike: source.alike });
-        let herald = operation.group(&caller).map(|group| {
+        let operation = Arc::new(Operation { endpoint, prepared, selected, alike: source.alike.clone() });
+        let herald = operation.company(&caller).map(|(group, wants)| {
             let own = || Prepares {
                 operation: operation.clone(),
                 caller: caller.clone(),
                 pick: source.pick.clone(),
             };
-            operation.endpoint.app.feeds.herald(group, own)
+            operation.endpoint.app.feeds.herald(group, wants, own)
         });
         // Boxed: it is handed from one delivery to the next, and many wait.
         Box::new(Subscription {
@@ -120,10 +120,11 @@ struct Subscription {
 }
 
 impl Operation {
-    /// Who is told the same; nothing for those who are told something of their own.
-    fn group(&self, caller: &Caller) -> Option<Group> {
-        let identity = caller.identity.as_ref().filter(|_| self.alike == Alike::Roles)?;
-        Group::of(identity, &self.selected)
+    /// Who is told the same when they are told of an event, and of which events: nothing for those who are told
+    /// something of their own.
+    fn company(&self, caller: &Caller) -> Option<(Group, Arc<str>)> {
+        let Alike::Roles(wants) = &self.alike else { return None };
+        Some((Group::of(caller.identity.as_ref()?, &self.selected)?, wants.clone()))
     }
 
     /// What the caller is told of an event, with the call that found it out.
@@ -147,7 +148,7 @@ impl Operation {
 
     /// What is answered for the event that the call was told of: found out by the first of those who see the same.
     async fn shared(&self, caller: &Caller, call: &Arc<Call>, seq: i64) -> Option<Arc<Frame>> {
-        let Some(group) = self.group(caller) else { return self.execute(call, seq).await.0 };
+        let Some((group, _)) = self.company(caller) else { return self.execute(call, seq).await.0 };
         let mut own = None;
         let find = async {
             let (frame, is_alike) = self.execute(call, seq).await;
