@@ -31,6 +31,8 @@ const SUBSCRIPTION: &str = "subscription Watch { appointmentEvents { action at c
                             status practitioner { id displayName } service { id name } location { id name } } } }";
 /// The practice that everybody watches.
 const WORKSPACE: u64 = 0;
+/// How long it takes a server to give back what it does not need any more.
+const QUIET: Duration = Duration::from_secs(8);
 /// Connections that are opened at the same time.
 const AT_ONCE: usize = 64;
 
@@ -110,7 +112,7 @@ async fn limit(
 
 /// What was measured with so many subscribers.
 struct Figures {
-    /// Memory of an idle subscriber, in kB.
+    /// Memory of an idle subscriber, in kB, with its socket.
     idle: f64,
     /// CPU of a delivery, in microseconds.
     cost: f64,
@@ -133,14 +135,16 @@ where
     S: Future<Output = Outcome<WebSocketStream<TcpStream>>>,
 {
     let arrivals = Arc::<Arrivals>::default();
+    // Or the subscribers would take what its start and the sign-ins left, and seem to take nothing.
+    tokio::time::sleep(QUIET).await;
     let before = process::memory(server.pid, "VmRSS")?;
     let connected = futures::stream::iter(0..subscribers).map(|_| subscribe()).buffer_unordered(AT_ONCE);
     let sockets: Vec<_> = connected.collect().await;
     let sockets = sockets.into_iter().collect::<Outcome<Vec<_>>>()?;
     let readers: Vec<_> =
         sockets.into_iter().map(|socket| tokio::spawn(read(socket, arrivals.clone()))).collect();
-    // Until all subscriptions run.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Until all subscriptions run, and what their beginning took is given back.
+    tokio::time::sleep(QUIET).await;
     arrivals.refuse_losses("before anything was announced")?;
     let idle = process::memory(server.pid, "VmRSS")?;
 
@@ -163,8 +167,7 @@ where
         cpu += process::cpu(server.pid)? - spent;
     }
     let after = process::memory(server.pid, "VmRSS")?;
-    // Until it has given back what the deliveries took.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    tokio::time::sleep(QUIET).await;
     let quiet = process::memory(server.pid, "VmRSS")?;
     readers.iter().for_each(tokio::task::JoinHandle::abort);
     let figures = Figures {
