@@ -78,7 +78,7 @@ fn encode(rows: &[entity::Model]) -> Result<String> {
     serde_json::to_string(&events).map_err(Error::internal)
 }
 
-/// An event as the statement reads it: what it lacks is null there.
+/// An event as the statement reads it.
 #[derive(Serialize)]
 struct Event<'a> {
     workspace_id: Uuid,
@@ -88,32 +88,19 @@ struct Event<'a> {
     occurred_at: String,
     action: &'a str,
     kind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     actor_user_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     actor_membership_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     actor_role: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     auth_session_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     subject_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     subject_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     patient_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     detail: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<Bytes<'a>>,
     content: Bytes<'a>,
 }
