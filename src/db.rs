@@ -1,7 +1,7 @@
 //! The database: one writer and a read-only pool on SQLite, one pool on PostgreSQL.
 //!
 //! Everything goes through a [`Tx`]: on PostgreSQL it carries the workspace as a transaction-local
-//! setting that row-level security reads, so a connection never keeps a tenant.
+//! setting that row-level security reads, so a connection keeps no tenant beyond its transaction.
 
 pub mod connect;
 mod lender;

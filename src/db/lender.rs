@@ -7,63 +7,24 @@
 //! A reading transaction is left open when its request ends. Whoever begins the same one goes on with it, and needs no
 //! round trip: the same means word for word, with the workspace that row-level security goes by, and each statement
 //! sees what is committed when it begins. Whoever begins another one ends it in the same round trip. Where nobody comes,
-//! it is ended after a [`MOMENT`]; and none goes on for longer than it [`LASTS`].
+//! it is ended after a [`MOMENT`]; and none goes on for ever.
 
-use std::future::Future;
+mod line;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+use sea_orm::sqlx;
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(super) use line::Lendable;
+use line::{Line, Open, is_lost};
+
 /// How long a reading transaction may stay open after its end: nobody waits for what it holds, except a migration.
 const MOMENT: Duration = Duration::from_millis(50);
-/// How long a reading transaction goes on from one request to the next.
-const LASTS: Duration = Duration::from_millis(250);
-/// How long somebody's last statement may go on after they went away: longer than a statement is allowed to take.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a connection to a server lasts: the server's memory for it grows, and the server's address may change.
-const LIFE: Duration = Duration::from_secs(30 * 60);
-
-/// What is lent.
-pub(super) trait Lendable: Connection + Sized + 'static {
-    /// One more of them.
-    fn open(source: &DatabaseConnection) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
-
-    /// Sends statements without parameters and without an answer.
-    fn tell(&mut self, sql: String) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-
-    /// How long it is used.
-    const LIFE: Option<Duration>;
-}
-
-impl Lendable for SqliteConnection {
-    const LIFE: Option<Duration> = None;
-
-    async fn open(source: &DatabaseConnection) -> Result<Self, sqlx::Error> {
-        Ok(source.get_sqlite_connection_pool().acquire().await?.detach())
-    }
-
-    async fn tell(&mut self, sql: String) -> Result<(), sqlx::Error> {
-        self.execute(AssertSqlSafe(sql)).await.map(drop)
-    }
-}
-
-impl Lendable for PgConnection {
-    const LIFE: Option<Duration> = Some(LIFE);
-
-    async fn open(source: &DatabaseConnection) -> Result<Self, sqlx::Error> {
-        Ok(source.get_postgres_connection_pool().acquire().await?.detach())
-    }
-
-    async fn tell(&mut self, sql: String) -> Result<(), sqlx::Error> {
-        self.execute(AssertSqlSafe(sql)).await.map(drop)
-    }
-}
-
 /// The connections of one kind: those that nobody uses, and how many there may be in all.
 pub(super) struct Lender<C>(Arc<Inner<C>>);
 
@@ -81,58 +42,6 @@ struct Idle<C> {
     lines: Vec<Line<C>>,
     /// Somebody sees to what was left open.
     swept: bool,
-}
-
-/// A connection and where it stands.
-struct Line<C> {
-    connection: C,
-    opened: Instant,
-    given_back: Instant,
-    /// The transaction that is open on it.
-    open: Option<Open>,
-}
-
-struct Open {
-    /// How it was begun.
-    begin: String,
-    since: Instant,
-    /// It is not as it was begun any more.
-    spoiled: bool,
-}
-
-impl Open {
-    fn is(&self, begin: &str) -> bool {
-        !self.spoiled && self.begin == begin && self.since.elapsed() < LASTS
-    }
-}
-
-impl<C: Lendable> Line<C> {
-    /// Ends whatever it was left in; a connection that cannot is of no use any more.
-    async fn settled(mut self) -> Option<Self> {
-        let settle = async {
-            if self.open.is_some() {
-                self.connection.tell("ROLLBACK".into()).await
-            } else {
-                self.connection.ping().await
-            }
-        };
-        let settled = tokio::time::timeout(PATIENCE, settle).await;
-        self.open = None;
-        matches!(settled, Ok(Ok(()))).then_some(self)
-    }
-
-    /// Lets nobody go on with the transaction.
-    fn spoil(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.spoiled = true;
-        }
-    }
-
-    async fn close(self) {
-        if let Err(error) = self.connection.close().await {
-            tracing::debug!(%error, "closing a connection");
-        }
-    }
 }
 
 /// A connection in use, given back when it is dropped.
@@ -415,7 +324,7 @@ impl<C: Lendable> Lent<C> {
             None => begin.to_owned(),
         };
         self.busy = true;
-        line.open = Some(Open { begin: begin.to_owned(), since: Instant::now(), spoiled: false });
+        line.open = Some(Open::now(begin));
         line.connection.tell(sql).await?;
         self.busy = false;
         Ok(())
@@ -456,100 +365,9 @@ impl<C: Lendable> Drop for Lent<C> {
     }
 }
 
-/// Whether the connection is gone: by the network's word or by the server's last one.
-fn is_lost(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) => true,
-        // The server shuts down, or it ended the connection or its idle transaction.
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| code.starts_with("57P") || code == "25P03")
-        }
-        _ => false,
-    }
-}
-
 fn lost(error: sqlx::Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(error.into()))
 }
 
 #[cfg(test)]
-mod tests {
-    use sea_orm::ConnectOptions;
-    use sea_orm::sqlx::{Executor, Row};
-
-    use super::*;
-
-    const PATIENCE: Duration = Duration::from_millis(60);
-    /// Takes seconds.
-    const SLOW: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) \
-                        SELECT count(*) FROM n";
-
-    async fn lender(limit: u32) -> (tempfile::TempDir, Lender<SqliteConnection>) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut options =
-            ConnectOptions::new(format!("sqlite://{}?mode=rwc", folder.path().join("it.db").display()));
-        options.sqlx_logging(false).min_connections(0).max_connections(limit);
-        let source = sea_orm::Database::connect(options).await.unwrap();
-        (folder, Lender::new(source, limit, PATIENCE))
-    }
-
-    async fn number(reading: &Asking<SqliteConnection>, sql: &'static str) -> Result<i64, DbErr> {
-        let row = reading.ask(|it| Box::pin(it.fetch_one(sql))).await?;
-        row.map(|row| row.get(0)).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
-    }
-
-    #[tokio::test]
-    async fn all_statements_of_a_request_share_a_connection_and_the_next_request_gets_it() {
-        let (_folder, lender) = lender(1).await;
-        let first = lender.later();
-        assert_eq!(lender.used_and_idle(), (0, 0), "none is taken before it is needed");
-        assert_eq!(number(&first, "SELECT 1").await, Ok(1));
-        assert_eq!(number(&first, "SELECT 2").await, Ok(2));
-        assert_eq!(lender.used_and_idle(), (1, 0));
-        let second = lender.later();
-        assert!(matches!(number(&second, "SELECT 3").await, Err(DbErr::ConnectionAcquire(_))));
-        drop(first);
-        assert_eq!(lender.used_and_idle(), (0, 1));
-        assert_eq!(number(&second, "SELECT 3").await, Ok(3));
-    }
-
-    #[tokio::test]
-    async fn who_goes_away_in_the_middle_of_a_statement_leaves_the_connection_usable() {
-        let (_folder, lender) = lender(1).await;
-        let impatient = lender.later();
-        assert!(tokio::time::timeout(PATIENCE / 6, number(&impatient, SLOW)).await.is_err());
-        drop(impatient);
-        assert_eq!(lender.used_and_idle().1, 0, "it is still at work");
-        let mut answer = Err(DbErr::Custom("not asked".into()));
-        for _ in 0..600 {
-            answer = number(&lender.later(), "SELECT 4").await;
-            if answer.is_ok() {
-                break;
-            }
-        }
-        assert_eq!(answer, Ok(4));
-    }
-
-    #[tokio::test]
-    async fn a_failed_statement_is_told_and_the_connection_stays() {
-        let (_folder, lender) = lender(1).await;
-        assert!(number(&lender.later(), "SELECT nothing").await.is_err());
-        assert_eq!(number(&lender.later(), "SELECT 5").await, Ok(5));
-    }
-
-    #[tokio::test]
-    async fn a_closed_lender_waits_for_what_is_under_way_and_lends_no_more() {
-        let (_folder, lender) = lender(2).await;
-        let under_way = lender.later();
-        assert_eq!(number(&under_way, "SELECT 6").await, Ok(6));
-        assert!(tokio::time::timeout(PATIENCE, lender.close()).await.is_err());
-        assert_eq!(number(&under_way, "SELECT 7").await, Ok(7), "what is under way goes on");
-        let (closed, ()) = tokio::join!(tokio::time::timeout(PATIENCE, lender.close()), async {
-            assert_eq!(number(&under_way, "SELECT 8").await, Ok(8));
-            drop(under_way);
-        });
-        assert!(closed.is_ok());
-        assert!(number(&lender.later(), "SELECT 9").await.is_err());
-        assert_eq!(lender.used_and_idle().1, 0);
-    }
-}
+mod tests;

@@ -162,6 +162,7 @@ impl<E: EntityTrait> Shape<E> {
         if let Some(beginning) = kept {
             return beginning;
         }
+        // Its text alone: whose rows are selected, the conditions say, which are the scoped finder's.
         let beginning: Arc<str> = backend.build(&query(self, chosen, E::find()).into_query()).sql.into();
         let mut beginnings = self.beginnings.write().unwrap_or_else(PoisonError::into_inner);
         if beginnings.len() >= BEGINNINGS {
@@ -302,9 +303,8 @@ fn statement<E: EntityTrait>(
     select: Select<E>,
     backend: DbBackend,
 ) -> Result<Statement> {
+    let mut statement = backend.build(&select.select_only().expr(Expr::cust(NOTHING)).into_query());
     // Both engines quote names alike.
-    let bare = |select: Select<E>| select.select_only().expr(Expr::cust(NOTHING)).into_query();
-    let mut statement = backend.build(&bare(select));
     let table = format!("SELECT {NOTHING} FROM \"{}\"", E::default().table_name());
     let rest = statement.sql.strip_prefix(&table);
     let rest = rest.ok_or_else(|| DbErr::Custom(format!("not a query of rows: {}", statement.sql)))?;
