@@ -3,6 +3,7 @@
 //! server is the server's own.
 
 mod answer;
+mod booking;
 mod engine;
 mod journal;
 mod live;
@@ -12,6 +13,7 @@ mod sqlite;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -53,6 +55,8 @@ pub enum Also {
     Tenant,
     /// Write down whose names they answer with, before they answer
     Journal,
+    /// Book with all that belongs to a booking, in one transaction
+    Booking,
 }
 
 pub async fn serve(site: &Site, listener: TcpListener, also: &[Also]) -> Outcome<()> {
@@ -86,4 +90,8 @@ async fn q5(Extension(replies): Extension<Replies>) -> Response {
 /// The UUID of a `TypeID`; nil for what is none, which no row has.
 fn uuid(text: &str) -> Uuid {
     praxis::id::decode(text).map_or(Uuid::nil(), |(_, id)| id)
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, answer::Failed> {
+    Ok(text.parse::<DateTime<Utc>>()?)
 }

@@ -18,7 +18,7 @@ use super::answer::{
     One, Patient, Practitioner, Seen, Service, Visit,
 };
 use super::journal::Journal;
-use super::{Also, Ask, Replies, uuid};
+use super::{Also, Ask, Replies, booking, instant, uuid};
 use crate::Outcome;
 use crate::queries::Query as Asked;
 use crate::site::{ROLE, Site};
@@ -80,6 +80,7 @@ struct Data {
     /// The server's own way to a transaction of a workspace.
     tenant: Option<Database>,
     journal: Option<Journal>,
+    books: bool,
 }
 
 /// What a statement is given.
@@ -100,7 +101,10 @@ impl From<Bind> for Value {
 pub async fn routes(site: &Site, also: &[Also]) -> Outcome<Router> {
     let options = PgPoolOptions::new().max_connections(10).test_before_acquire(false);
     let pool = options.connect(&site.owner_url()?).await?;
-    let mut data = Data { pool, tenant: None, journal: None };
+    let mut data = Data { pool, tenant: None, journal: None, books: also.contains(&Also::Booking) };
+    if data.books {
+        booking::prepare_postgres(&data.pool).await?;
+    }
     if also.contains(&Also::Tenant) {
         query(AssertSqlSafe(format!("GRANT SELECT ON bench_names TO {ROLE}"))).execute(&data.pool).await?;
         data.tenant = Some(connect(&site.server_url()?, &PoolOptions::default()).await?);
@@ -221,6 +225,10 @@ async fn q3(
 }
 
 async fn q4(State(data): State<Data>, Query(ask): Query<Ask>) -> Result<Json<Answer<Booking>>, Failed> {
+    if data.books {
+        booking::on_postgres(&data.pool, &ask).await?;
+        return Ok(Json(booked(uuid(&ask.id), instant(&ask.from)?)));
+    }
     let row = query(Q4)
         .bind(uuid(&ask.id))
         .bind(ask.workspace)
@@ -233,11 +241,12 @@ async fn q4(State(data): State<Data>, Query(ask): Query<Ask>) -> Result<Json<Ans
         .fetch_optional(&data.pool)
         .await?;
     let row = row.ok_or_else(|| Failed::from("taken"))?;
-    let appointment = BookedAppointment {
-        id: AppointmentId(row.try_get(0)?).to_string(),
-        starts_at: text(row.try_get(1)?),
-    };
-    Ok(Json(Answer { data: Booking { book_appointment: Booked { appointment } } }))
+    Ok(Json(booked(row.try_get(0)?, row.try_get(1)?)))
+}
+
+fn booked(id: Uuid, starts_at: DateTime<Utc>) -> Answer<Booking> {
+    let appointment = BookedAppointment { id: AppointmentId(id).to_string(), starts_at: text(starts_at) };
+    Answer { data: Booking { book_appointment: Booked { appointment } } }
 }
 
 fn appointment(row: &PgRow, chart: bool) -> Result<Appointment, Failed> {
@@ -281,10 +290,6 @@ fn appointment(row: &PgRow, chart: bool) -> Result<Appointment, Failed> {
             address: row.try_get(20)?,
         },
     })
-}
-
-fn instant(text: &str) -> Result<DateTime<Utc>, Failed> {
-    Ok(text.parse::<DateTime<Utc>>()?)
 }
 
 fn text(at: DateTime<Utc>) -> String {

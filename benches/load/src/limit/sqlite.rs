@@ -8,7 +8,6 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use chrono::{DateTime, Utc};
 use praxis::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use uuid::Uuid;
@@ -18,7 +17,7 @@ use super::answer::{
     One, Patient, Practitioner, Seen, Service, Visit,
 };
 use super::journal::Journal;
-use super::{Also, Ask, Replies, uuid};
+use super::{Also, Ask, Replies, booking, instant, uuid};
 use crate::Outcome;
 use crate::queries::Query as Asked;
 
@@ -27,6 +26,7 @@ struct File {
     path: Arc<PathBuf>,
     writer: Arc<Mutex<Connection>>,
     journal: Option<Journal>,
+    books: bool,
 }
 
 thread_local! {
@@ -89,7 +89,11 @@ pub fn routes(path: &Path, also: &[Also]) -> Outcome<Router> {
     writer.pragma_update(None, "synchronous", "FULL")?;
     writer.busy_timeout(std::time::Duration::from_secs(5))?;
     let journal = also.contains(&Also::Journal).then(|| Journal::on_sqlite(path)).transpose()?;
-    let file = File { path: Arc::new(path.into()), writer: Arc::new(Mutex::new(writer)), journal };
+    let books = also.contains(&Also::Booking);
+    if books {
+        booking::prepare_sqlite(&writer)?;
+    }
+    let file = File { path: Arc::new(path.into()), writer: Arc::new(Mutex::new(writer)), journal, books };
     let routes =
         Router::new().route("/q1", get(q1)).route("/q2", get(q2)).route("/q3", get(q3)).route("/q4", get(q4));
     Ok(routes.with_state(file))
@@ -210,19 +214,23 @@ fn visit(row: &Row<'_>) -> Result<Visit, Failed> {
 async fn q4(State(file): State<File>, Query(ask): Query<Ask>) -> Result<Json<Answer<Booking>>, Failed> {
     let (from, to) = (stored(&ask.from)?, stored(&ask.to)?);
     let id = uuid(&ask.id);
-    let writer = file.writer.lock().unwrap_or_else(PoisonError::into_inner);
-    let written = writer.prepare_cached(Q4)?.execute((
-        id.as_bytes(),
-        ask.workspace.as_bytes(),
-        uuid(&ask.patient).as_bytes(),
-        uuid(&ask.practitioner).as_bytes(),
-        uuid(&ask.service).as_bytes(),
-        uuid(&ask.location).as_bytes(),
-        &from,
-        to,
-    ))?;
-    if written == 0 {
-        return Err(Failed::from("taken"));
+    let mut writer = file.writer.lock().unwrap_or_else(PoisonError::into_inner);
+    if file.books {
+        booking::on_sqlite(&mut writer, &ask)?;
+    } else {
+        let written = writer.prepare_cached(Q4)?.execute((
+            id.as_bytes(),
+            ask.workspace.as_bytes(),
+            uuid(&ask.patient).as_bytes(),
+            uuid(&ask.practitioner).as_bytes(),
+            uuid(&ask.service).as_bytes(),
+            uuid(&ask.location).as_bytes(),
+            &from,
+            to,
+        ))?;
+        if written == 0 {
+            return Err(Failed::from("taken"));
+        }
     }
     let appointment = BookedAppointment { id: AppointmentId(id).to_string(), starts_at: from };
     Ok(Json(Answer { data: Booking { book_appointment: Booked { appointment } } }))
@@ -273,10 +281,6 @@ fn appointment(row: &Row<'_>, chart: bool) -> Result<Appointment, Failed> {
 
 fn id(row: &Row<'_>, column: usize) -> Result<Uuid, Failed> {
     Ok(Uuid::from_slice(row.get_ref(column)?.as_blob()?)?)
-}
-
-fn instant(text: &str) -> Result<DateTime<Utc>, Failed> {
-    Ok(text.parse::<DateTime<Utc>>()?)
 }
 
 /// An instant as the database has it.
