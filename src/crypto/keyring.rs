@@ -100,27 +100,15 @@ impl WorkspaceCipher {
     }
 }
 
-/// A patient's cached cipher, or the mark that the key was destroyed.
-#[derive(Clone)]
-enum Slot {
-    Live(Arc<Cipher>),
-    Destroyed,
-}
-
-impl Slot {
-    fn live(self) -> Result<Arc<Cipher>, CryptoError> {
-        match self {
-            Self::Live(cipher) => Ok(cipher),
-            Self::Destroyed => Err(CryptoError::Destroyed),
-        }
-    }
-}
+type PatientKey = (WorkspaceId, PatientId, u32);
 
 /// The root keys, and the ciphers of the workspaces and patients in use.
 pub struct Keyring {
     roots: RootKeys,
     workspaces: Cache<(WorkspaceId, u32), Arc<WorkspaceCipher>>,
-    patients: Cache<(WorkspaceId, PatientId, u32), Slot>,
+    patients: Cache<PatientKey, Arc<Cipher>>,
+    /// The keys that were destroyed a short while ago. Those of one node, so that there are few.
+    destroyed: Cache<PatientKey, ()>,
 }
 
 impl Keyring {
@@ -136,7 +124,8 @@ impl Keyring {
                 .time_to_live(limits.life)
                 .build()
         }
-        Self { roots, workspaces: cache(limits), patients: cache(limits) }
+        let (workspaces, patients, destroyed) = (cache(limits), cache(limits), cache(limits));
+        Self { roots, workspaces, patients, destroyed }
     }
 
     pub fn roots(&self) -> &RootKeys {
@@ -159,15 +148,13 @@ impl Keyring {
         workspace: WorkspaceId,
         row: &WrappedKey,
     ) -> Result<Arc<WorkspaceCipher>, CryptoError> {
-        let entry = self
-            .workspaces
-            .entry((workspace, row.version))
-            .or_try_insert_with(|| {
-                let key = self.unwrap_workspace_key(workspace, row)?;
-                Ok::<_, CryptoError>(Arc::new(WorkspaceCipher::new(workspace, &key, row.version)))
-            })
-            .map_err(|error| *error)?;
-        Ok(entry.into_value())
+        if let Some(cipher) = self.cached_workspace(workspace, row.version) {
+            return Ok(cipher);
+        }
+        let key = self.unwrap_workspace_key(workspace, row)?;
+        let cipher = Arc::new(WorkspaceCipher::new(workspace, &key, row.version));
+        self.workspaces.insert((workspace, row.version), cipher.clone());
+        Ok(cipher)
     }
 
     /// The same workspace key, wrapped under the current root key: rotation of the root.
@@ -192,25 +179,29 @@ impl Keyring {
         patient: PatientId,
         version: u32,
     ) -> Option<Result<Arc<Cipher>, CryptoError>> {
-        self.patients.get(&(workspace, patient, version)).map(Slot::live)
+        let key = (workspace, patient, version);
+        match self.patients.get(&key) {
+            Some(cipher) => Some(Ok(cipher)),
+            None => self.destroyed.contains_key(&key).then_some(Err(CryptoError::Destroyed)),
+        }
     }
 
-    /// The cipher of a patient from its row.
+    /// The cipher of a patient from its row; `Destroyed` if the key was destroyed since the row was read.
     pub fn patient_cipher(
         &self,
         under: &WorkspaceCipher,
         patient: PatientId,
         row: &WrappedKey,
     ) -> Result<Arc<Cipher>, CryptoError> {
-        self.patients
-            .entry((under.workspace, patient, row.version))
-            .or_try_insert_with(|| {
-                let key = unwrap_patient_key(under, patient, row)?;
-                Ok::<_, CryptoError>(Slot::Live(Arc::new(Cipher::new(&key, row.version))))
-            })
-            .map_err(|error| *error)?
-            .into_value()
-            .live()
+        let cipher = self.passing_patient_cipher(under, patient, row)?;
+        let key = (under.workspace, patient, row.version);
+        self.patients.insert(key, cipher.clone());
+        // Whoever destroys marks first and takes out then: either the mark is seen here, or the cipher is taken out there.
+        if self.destroyed.contains_key(&key) {
+            self.patients.invalidate(&key);
+            return Err(CryptoError::Destroyed);
+        }
+        Ok(cipher)
     }
 
     /// The same without keeping it in memory.
@@ -240,7 +231,9 @@ impl Keyring {
     ///
     /// A mark stays in its place, so that a request that had read the row just before does not put the key back.
     pub fn destroy_patient_key(&self, workspace: WorkspaceId, patient: PatientId, version: u32) {
-        self.patients.insert((workspace, patient, version), Slot::Destroyed);
+        let key = (workspace, patient, version);
+        self.destroyed.insert(key, ());
+        self.patients.invalidate(&key);
         self.sweep();
     }
 
@@ -248,6 +241,7 @@ impl Keyring {
     pub fn sweep(&self) {
         self.workspaces.run_pending_tasks();
         self.patients.run_pending_tasks();
+        self.destroyed.run_pending_tasks();
     }
 
     fn wrap_workspace_key(&self, workspace: WorkspaceId, version: u32, key: &Key) -> WrappedKey {
