@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 use crate::id::{GroupSessionId, MembershipId, RoomId, ServiceId, WorkspaceId};
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "group_sessions")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -10,10 +10,11 @@ use crate::id::{AppointmentHoldId, AppointmentId, GroupSessionId, OccupancyId, W
 pub const LONGEST: chrono::TimeDelta = chrono::TimeDelta::days(32);
 
 /// What cannot be in two appointments at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum ResourceKind {
     /// The one who treats.
+    #[default]
     #[sea_orm(string_value = "PRACTITIONER")]
     Practitioner,
     /// The room.
@@ -28,7 +29,7 @@ pub enum ResourceKind {
 }
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "occupancies")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -14,12 +14,12 @@ use sea_orm::sea_query::{
     SqlWriterValues, SqliteQueryBuilder,
 };
 use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, Iden, Iterable, QueryResult, QueryTrait,
-    Select, Statement,
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, Iden, Iterable, QueryResult, QueryTrait, Select,
+    Statement,
 };
-use uuid::Uuid;
 
 use super::pending::push;
+use super::row::{is_null, whole};
 use super::tx::Tx;
 use crate::access::actor::Actor;
 use crate::error::Result;
@@ -30,6 +30,8 @@ pub struct Together {
     parts: Vec<Part>,
     /// Those that lock, in the order in which they do.
     locks: Vec<usize>,
+    /// How many columns they have.
+    width: usize,
 }
 
 struct Part {
@@ -41,10 +43,19 @@ struct Part {
 }
 
 /// Where the rows of a select are found.
-pub struct Slot<E>(usize, PhantomData<fn() -> E>);
+pub struct Slot<E> {
+    index: usize,
+    /// The place of its first column.
+    first: usize,
+    entity: PhantomData<fn() -> E>,
+}
 
 /// The rows of all selects.
-pub struct Found(Vec<QueryResult>);
+pub struct Found {
+    rows: Vec<QueryResult>,
+    /// The place of the first column, behind that of the claim.
+    first: usize,
+}
 
 impl Together {
     /// Adds a select of whole rows, whose table has an `id`.
@@ -62,7 +73,7 @@ impl Together {
         let mut query = query.into_query();
         query.lock(LockType::NoKeyUpdate);
         let slot = self.add(query, false);
-        self.locks.push(slot.0);
+        self.locks.push(slot.index);
         slot
     }
 
@@ -89,7 +100,9 @@ impl Together {
         // They are named outside.
         query.clear_selects().column(Asterisk);
         self.parts.push(Part { query, columns: columns_of::<E>(index), is_list });
-        Slot(index, PhantomData)
+        let first = self.width;
+        self.width += E::Column::iter().count();
+        Slot { index, first, entity: PhantomData }
     }
 
     /// Runs the statement. It fails where the transaction's claim was made before.
@@ -105,10 +118,11 @@ impl Together {
         }
         let statement = self.statement(claim.map(|claim| *claim), tx.get_database_backend());
         let rows = tx.query_all_raw(statement).await?;
-        if claims && !rows.iter().any(|row| has(row, "claim_id")) {
+        let first = usize::from(claims);
+        if claims && !has_any(&rows, 0)? {
             return Err(tx.refuse_claim().into());
         }
-        Ok(Found(rows))
+        Ok(Found { rows, first })
     }
 
     /// Written by hand as far as it is the same for all selects: built from parts, it took longer than to be run.
@@ -124,7 +138,7 @@ impl Together {
             let id = Query::returning().column(Alias::new("id"));
             claim.returning(id).build_collect_into(PostgresQueryBuilder, &mut sql);
             push(&mut sql, ")");
-            columns.push_str("claim.id AS claim_id");
+            columns.push_str("claim.id");
             tables.push_str("claim");
         }
         let mut lists = String::new();
@@ -155,25 +169,44 @@ impl Together {
 impl<E> Slot<E> {
     /// What the rows are called in the statement.
     pub fn name(&self) -> String {
-        format!("p{}", self.0)
+        format!("p{}", self.index)
     }
 }
 
 impl Found {
     /// The rows of a select.
-    pub fn all<E: EntityTrait>(&self, slot: &Slot<E>) -> Result<Vec<E::Model>> {
-        let (prefix, id) = (format!("p{}_", slot.0), format!("p{}_id", slot.0));
-        let rows = self.0.iter().filter(|row| has(row, &id));
-        rows.map(|row| Ok(E::Model::from_query_result(row, &prefix)?)).collect()
+    pub fn all<E>(&self, slot: &Slot<E>) -> Result<Vec<E::Model>>
+    where
+        E: EntityTrait,
+        E::Model: Default,
+    {
+        let first = self.first + slot.first;
+        let id = E::Column::iter().position(|column| column.unquoted() == "id");
+        let id = first + id.ok_or_else(|| DbErr::Custom("a table without an id".into()))?;
+        let mut models = Vec::new();
+        for row in &self.rows {
+            if !is_null(row, id)? {
+                models.push(whole::<E>(row, first)?);
+            }
+        }
+        Ok(models)
     }
 
     /// The row of a select of one, if it is there.
-    pub fn one<E: EntityTrait>(&self, slot: &Slot<E>) -> Result<Option<E::Model>> {
+    pub fn one<E>(&self, slot: &Slot<E>) -> Result<Option<E::Model>>
+    where
+        E: EntityTrait,
+        E::Model: Default,
+    {
         Ok(self.all(slot)?.pop())
     }
 
     /// The same of a select that was not always asked for.
-    pub fn maybe<E: EntityTrait>(&self, slot: Option<&Slot<E>>) -> Result<Option<E::Model>> {
+    pub fn maybe<E>(&self, slot: Option<&Slot<E>>) -> Result<Option<E::Model>>
+    where
+        E: EntityTrait,
+        E::Model: Default,
+    {
         match slot {
             Some(slot) => self.one(slot),
             None => Ok(None),
@@ -190,14 +223,18 @@ fn columns_of<E: EntityTrait>(index: usize) -> Arc<str> {
         return columns.clone();
     }
     let names = E::Column::iter().map(|column| column.unquoted().to_owned());
-    let columns: Vec<String> =
-        names.map(|name| format!("p{index}.\"{name}\" AS \"p{index}_{name}\"")).collect();
+    let columns: Vec<String> = names.map(|name| format!("p{index}.\"{name}\"")).collect();
     let columns: Arc<str> = columns.join(", ").into();
     COLUMNS.write().unwrap_or_else(PoisonError::into_inner).insert(key, columns.clone());
     columns
 }
 
-/// Whether there is something in a column of ids: what cannot be read as an id is found out when the row is.
-fn has(row: &QueryResult, id: &str) -> bool {
-    !matches!(row.try_get::<Option<Uuid>>("", id), Ok(None))
+/// Whether one of the rows has something at this place.
+fn has_any(rows: &[QueryResult], place: usize) -> Result<bool, DbErr> {
+    for row in rows {
+        if !is_null(row, place)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

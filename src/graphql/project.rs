@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_graphql::{Context, SelectionField};
-use sea_orm::prelude::{DateTimeUtc, Uuid};
-use sea_orm::sea_query::{Alias, ArrayType, Expr, IntoIden};
+use sea_orm::sea_query::{Alias, Expr, IntoIden};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iden, Iterable, JoinType, ModelTrait,
-    QueryResult, QuerySelect, QueryTrait, Select, Statement, TryGetable, Value,
+    QueryResult, QuerySelect, QueryTrait, Select, Statement,
 };
 
 use super::join::Join;
+use crate::db::row::value;
 use crate::error::Result;
 
 /// What is asked of the objects that a resolver is about to read.
@@ -232,23 +232,6 @@ where
         *place += 1;
     }
     Ok(present.then_some(model))
-}
-
-/// The value in a row at this place; nothing when it is null.
-fn value(row: &QueryResult, place: usize, kind: ArrayType) -> Result<Option<Value>, DbErr> {
-    fn get<T: TryGetable + Into<Value>>(row: &QueryResult, place: usize) -> Result<Option<Value>, DbErr> {
-        Ok(row.try_get_by_index::<Option<T>>(place)?.map(Into::into))
-    }
-    match kind {
-        ArrayType::Bool => get::<bool>(row, place),
-        ArrayType::Int => get::<i32>(row, place),
-        ArrayType::BigInt => get::<i64>(row, place),
-        ArrayType::String => get::<String>(row, place),
-        ArrayType::Bytes => get::<Vec<u8>>(row, place),
-        ArrayType::Uuid => get::<Uuid>(row, place),
-        ArrayType::ChronoDateTimeUtc => get::<DateTimeUtc>(row, place),
-        other => Err(DbErr::Type(format!("columns of {other:?} are not read in part"))),
-    }
 }
 
 /// The query for what was chosen; its columns are what [`rows`] expects.

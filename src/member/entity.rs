@@ -11,7 +11,6 @@ use crate::id::{MembershipId, PatientId, UserId, WorkspaceId};
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum Role {
     /// Runs the practice: everything, including members and settings.
-    #[default]
     #[sea_orm(string_value = "OWNER")]
     Owner,
     /// Manages the practice, without being its owner.
@@ -33,6 +32,7 @@ pub enum Role {
     #[sea_orm(string_value = "RESEARCHER")]
     Researcher,
     /// Sees the own chart and appointments.
+    #[default]
     #[sea_orm(string_value = "PATIENT")]
     Patient,
 }

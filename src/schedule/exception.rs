@@ -5,10 +5,11 @@ use sea_orm::entity::prelude::*;
 use crate::id::{LocationId, MembershipId, ScheduleExceptionId, WorkspaceId};
 
 /// What a dated exception does to the weekly schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum ExceptionKind {
     /// Takes time away: nothing can be booked in it.
+    #[default]
     #[sea_orm(string_value = "TIME_OFF")]
     TimeOff,
     /// Adds hours outside the weekly schedule.
@@ -41,7 +42,7 @@ pub enum AbsenceReason {
 }
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "schedule_exceptions")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

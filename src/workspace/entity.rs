@@ -5,10 +5,11 @@ use sea_orm::entity::prelude::*;
 use crate::id::WorkspaceId;
 
 /// What sort of practice a workspace is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum WorkspaceKind {
     /// A hospital.
+    #[default]
     #[sea_orm(string_value = "HOSPITAL")]
     Hospital,
     /// A clinic with several practitioners.
@@ -23,7 +24,7 @@ pub enum WorkspaceKind {
 }
 
 /// Whether a workspace can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, async_graphql::Enum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(24))")]
 pub enum WorkspaceStatus {
     /// In use.
@@ -33,12 +34,13 @@ pub enum WorkspaceStatus {
     #[sea_orm(string_value = "SUSPENDED")]
     Suspended,
     /// Closed for good; its data is kept as long as the law asks.
+    #[default]
     #[sea_orm(string_value = "DELETED")]
     Deleted,
 }
 
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "workspaces")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

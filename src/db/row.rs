@@ -1,0 +1,53 @@
+//! The values of a row, by their places: by name, each would be looked up.
+
+use sea_orm::prelude::{Date, DateTimeUtc, Json, Uuid};
+use sea_orm::sea_query::ArrayType;
+use sea_orm::sqlx::{Row, ValueRef};
+use sea_orm::{DbErr, EntityTrait, Iterable, ModelTrait, QueryResult, RuntimeErr, TryGetable, Value};
+
+/// All columns of a table, the first of them at this place of the row.
+pub fn whole<E>(row: &QueryResult, first: usize) -> Result<E::Model, DbErr>
+where
+    E: EntityTrait,
+    E::Model: Default,
+{
+    let mut model = E::Model::default();
+    for (place, column) in E::Column::iter().enumerate() {
+        if let Some(value) = value(row, first + place, E::Model::get_value_type(column))? {
+            model.try_set(column, value)?;
+        }
+    }
+    Ok(model)
+}
+
+/// Whether there is nothing at this place of the row. Read as a value, it would be an error first.
+pub fn is_null(row: &QueryResult, place: usize) -> Result<bool, DbErr> {
+    let null = match (row.try_as_pg_row(), row.try_as_sqlite_row()) {
+        (Some(row), _) => row.try_get_raw(place).map(|value| value.is_null()),
+        (None, Some(row)) => row.try_get_raw(place).map(|value| value.is_null()),
+        (None, None) => return Ok(false),
+    };
+    null.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+}
+
+/// The value in a row at this place; nothing when it is null.
+pub fn value(row: &QueryResult, place: usize, kind: ArrayType) -> Result<Option<Value>, DbErr> {
+    fn get<T: TryGetable + Into<Value>>(row: &QueryResult, place: usize) -> Result<Option<Value>, DbErr> {
+        Ok(Some(row.try_get_by_index::<T>(place)?.into()))
+    }
+    if is_null(row, place)? {
+        return Ok(None);
+    }
+    match kind {
+        ArrayType::Bool => get::<bool>(row, place),
+        ArrayType::Int => get::<i32>(row, place),
+        ArrayType::BigInt => get::<i64>(row, place),
+        ArrayType::String => get::<String>(row, place),
+        ArrayType::Bytes => get::<Vec<u8>>(row, place),
+        ArrayType::Uuid => get::<Uuid>(row, place),
+        ArrayType::ChronoDateTimeUtc => get::<DateTimeUtc>(row, place),
+        ArrayType::ChronoDate => get::<Date>(row, place),
+        ArrayType::Json => get::<Json>(row, place),
+        other => Err(DbErr::Type(format!("columns of {other:?} are not read by their places"))),
+    }
+}
