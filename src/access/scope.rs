@@ -1,5 +1,9 @@
 //! The scoped finder: the only way to select a tenant table.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
+
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
 use crate::access::actor::Actor;
@@ -35,13 +39,24 @@ impl Actor {
     }
 }
 
+/// Every row of a table. To copy the list of its columns takes a fraction of putting it together.
 fn all<E: EntityTrait>() -> Select<E> {
-    E::find()
+    type Finders = RwLock<HashMap<TypeId, Box<dyn Any + Send + Sync>>>;
+    static FINDERS: LazyLock<Finders> = LazyLock::new(Finders::default);
+    let table = TypeId::of::<E>();
+    let finders = FINDERS.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(finder) = finders.get(&table).and_then(|finder| finder.downcast_ref::<Select<E>>()) {
+        return finder.clone();
+    }
+    drop(finders);
+    let finder = E::find();
+    FINDERS.write().unwrap_or_else(PoisonError::into_inner).insert(table, Box::new(finder.clone()));
+    finder
 }
 
 /// A global table (people, sign-ins, workspaces): no workspace to scope by, so each use says why.
 pub fn find_global<E: EntityTrait>() -> Select<E> {
-    E::find()
+    all()
 }
 
 macro_rules! tenants {
