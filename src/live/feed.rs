@@ -25,6 +25,7 @@ use super::shared::Group;
 use crate::access::actor::Actor;
 use crate::db::{Database, Scope};
 use crate::error::{Error, Result};
+use crate::graphql::frame::Frame;
 use crate::id::{MembershipId, PatientId, WorkspaceId};
 use crate::journal::entity::{self, AuditKind, Column};
 use crate::journal::head;
@@ -39,7 +40,7 @@ const POLL: Duration = Duration::from_secs(1);
 const LAG: usize = 256;
 
 /// The most changes at once that are prepared: of more, most who hear of them are catching up.
-const PREPARED: usize = 8;
+pub const PREPARED: usize = 8;
 /// How much of it at a time: each takes a connection.
 const AT_ONCE: usize = 2;
 /// How long the readers wait for what is prepared for them.
@@ -48,6 +49,17 @@ const SOON: Duration = Duration::from_millis(50);
 /// Who prepares what those of a group are told of a change.
 pub trait Herald: Send + Sync {
     fn prepare(&self, event: Arc<FeedEvent>) -> BoxFuture<'_, ()>;
+
+    /// What all of them are told of the change with this number, if that is at hand.
+    fn prepared(&self, seq: i64) -> Option<Prepared>;
+}
+
+/// What all of a group are told of a change.
+#[derive(Clone, Debug)]
+pub enum Prepared {
+    /// Nothing: they do not want to hear of it.
+    LeftOut,
+    Told(Arc<Frame>),
 }
 
 /// A change, as the journal tells of it.
@@ -372,6 +384,10 @@ mod tests {
                 sleep(self.0).await;
                 self.1.fetch_add(1, Ordering::SeqCst);
             })
+        }
+
+        fn prepared(&self, _: i64) -> Option<Prepared> {
+            None
         }
     }
 

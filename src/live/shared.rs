@@ -25,7 +25,7 @@ use crate::id::{AppointmentId, WorkspaceId};
 use crate::member::entity::Role;
 
 /// How long an answer is kept for those who have yet to hear of the event. What it says may be as old as that.
-const KEPT: Duration = Duration::from_secs(3);
+pub const KEPT: Duration = Duration::from_secs(3);
 const MOST: u64 = 10_000;
 /// How long anybody waits for what somebody else finds out: it may be somebody whose socket is stuck.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -3,8 +3,8 @@
 //! The operation runs once for each event that is told of. Those who see the same share what the first of them
 //! found; what each pays, and what the journal is told of each, stays theirs.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_graphql::Response;
@@ -16,13 +16,13 @@ use super::{Caller, DEADLINE, Endpoint, refused, run, told};
 use crate::access::sessions::Watch;
 use crate::error::{Error, Result};
 use crate::graphql::context::Call;
-use crate::graphql::document::{Prepared, Selected};
+use crate::graphql::document::{self, Selected};
 use crate::graphql::error;
 use crate::graphql::frame::Frame;
 use crate::id::PatientId;
-use crate::live::feed::{FeedEvent, Herald, cursor};
+use crate::live::feed::{FeedEvent, Herald, PREPARED, Prepared, cursor};
 use crate::live::follow::{Alike, Pick, Source};
-use crate::live::shared::Group;
+use crate::live::shared::{Group, KEPT};
 
 /// How long a subscription waits until its last delivery is paid for. Then it ends; its client can go on later.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a subscription delivers, from the cursor on when the transport knows one.
 pub fn deliveries(
     endpoint: Endpoint,
-    prepared: Prepared,
+    prepared: document::Prepared,
     caller: Caller,
     after: Option<String>,
 ) -> BoxStream<'static, Arc<Frame>> {
@@ -41,7 +41,7 @@ pub fn deliveries(
 /// Runs the operation once, to find out what it follows or why it does not.
 async fn begin(
     endpoint: Endpoint,
-    prepared: Prepared,
+    prepared: document::Prepared,
     caller: Caller,
     after: Option<String>,
 ) -> impl Stream<Item = Arc<Frame>> + Send + use<> {
@@ -64,8 +64,10 @@ async fn begin(
                 operation: operation.clone(),
                 caller: caller.clone(),
                 pick: source.pick.clone(),
+                latest: Mutex::default(),
             };
-            operation.endpoint.app.feeds.herald(group, wants, own)
+            let herald = operation.endpoint.app.feeds.herald(group.clone(), wants, own);
+            (group, herald)
         });
         // Boxed: it is handed from one delivery to the next, and many wait.
         Box::new(Subscription {
@@ -73,7 +75,7 @@ async fn begin(
             caller,
             watch,
             source,
-            _herald: herald,
+            herald,
             told: BTreeSet::new(),
             denied: BTreeSet::new(),
             owes: 0,
@@ -91,7 +93,7 @@ fn last(mut response: Response, caller: &Caller) -> Arc<Frame> {
 /// What is run for each event that is told of.
 struct Operation {
     endpoint: Endpoint,
-    prepared: Prepared,
+    prepared: document::Prepared,
     selected: Arc<Selected>,
     alike: Alike,
 }
@@ -101,6 +103,22 @@ struct Prepares {
     operation: Arc<Operation>,
     caller: Caller,
     pick: Pick,
+    latest: Mutex<VecDeque<Latest>>,
+}
+
+/// What was found for one of the latest events.
+struct Latest {
+    seq: i64,
+    at: Instant,
+    /// Held by those who share it. Nothing for an event that is left out.
+    frame: Option<Weak<Frame>>,
+}
+
+/// What somebody is told of an event.
+struct Answer {
+    frame: Arc<Frame>,
+    /// All of the group are told the same.
+    is_shared: bool,
 }
 
 struct Subscription {
@@ -109,8 +127,8 @@ struct Subscription {
     caller: Caller,
     watch: Watch,
     source: Source,
-    /// Kept, for it goes with the last of those whose it is.
-    _herald: Option<Arc<dyn Herald>>,
+    /// Who prepares what this one is told as one of a group.
+    herald: Option<(Group, Arc<dyn Herald>)>,
     /// The patients that it has told of: the journal knows.
     told: BTreeSet<PatientId>,
     /// The same of fields that were refused.
@@ -133,7 +151,7 @@ impl Operation {
         caller: &Caller,
         pick: &Pick,
         event: Arc<FeedEvent>,
-    ) -> (Arc<Call>, Result<Result<Option<Arc<Frame>>>, Response>) {
+    ) -> (Arc<Call>, Result<Result<Option<Answer>>, Response>) {
         let Caller { identity, request } = caller.clone();
         let call = Call::new(self.endpoint.app.clone(), identity, request);
         let seq = event.seq;
@@ -147,19 +165,20 @@ impl Operation {
     }
 
     /// What is answered for the event that the call was told of: found out by the first of those who see the same.
-    async fn shared(&self, caller: &Caller, call: &Arc<Call>, seq: i64) -> Option<Arc<Frame>> {
-        let Some((group, _)) = self.company(caller) else { return self.execute(call, seq).await.0 };
-        let mut own = None;
+    async fn shared(&self, caller: &Caller, call: &Arc<Call>, seq: i64) -> Option<Answer> {
+        let own = |frame: Option<Arc<Frame>>| Some(Answer { frame: frame?, is_shared: false });
+        let Some((group, _)) = self.company(caller) else { return own(self.execute(call, seq).await.0) };
+        let mut first = None;
         let find = async {
             let (frame, is_alike) = self.execute(call, seq).await;
-            own.clone_from(&frame);
+            first.clone_from(&frame);
             // What failed or was refused is told to each of them in their own words.
             frame.filter(|_| is_alike)
         };
         match self.endpoint.app.shares.frame(group, seq, find).await {
-            Some(frame) => Some(frame),
-            None if own.is_some() => own,
-            None => self.execute(call, seq).await.0,
+            Some(frame) => Some(Answer { frame, is_shared: true }),
+            None if first.is_some() => own(first),
+            None => own(self.execute(call, seq).await.0),
         }
     }
 
@@ -182,8 +201,28 @@ impl Operation {
 
 impl Herald for Prepares {
     fn prepare(&self, event: Arc<FeedEvent>) -> BoxFuture<'_, ()> {
-        // Who is told of it tells the journal.
-        Box::pin(async move { drop(self.operation.tell(&self.caller, &self.pick, event).await) })
+        Box::pin(async move {
+            let seq = event.seq;
+            // Who is told of it tells the journal.
+            let (_, found) = self.operation.tell(&self.caller, &self.pick, event).await;
+            let frame = match found {
+                Ok(Ok(None)) => None,
+                Ok(Ok(Some(Answer { frame, is_shared: true }))) => Some(Arc::downgrade(&frame)),
+                _ => return,
+            };
+            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            latest.truncate(PREPARED - 1);
+            latest.push_front(Latest { seq, at: Instant::now(), frame });
+        })
+    }
+
+    fn prepared(&self, seq: i64) -> Option<Prepared> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = latest.iter().find(|found| found.seq == seq && found.at.elapsed() < KEPT)?;
+        match &found.frame {
+            None => Some(Prepared::LeftOut),
+            Some(frame) => frame.upgrade().map(Prepared::Told),
+        }
     }
 }
 
@@ -226,11 +265,27 @@ impl Subscription {
         Ok(())
     }
 
+    /// What was prepared of a change for the group that the caller is in still.
+    fn prepared(&self, seq: i64) -> Option<Prepared> {
+        let (group, herald) = self.herald.as_ref()?;
+        let identity = self.caller.identity.as_ref()?;
+        (Group::of(identity, &self.operation.selected).as_ref() == Some(group))
+            .then(|| herald.prepared(seq))?
+    }
+
     /// What is told of a change; nothing when it is left out.
     async fn tell(&mut self, event: Arc<FeedEvent>) -> Result<Option<Arc<Frame>>, Response> {
+        match self.prepared(event.seq) {
+            Some(Prepared::LeftOut) => return Ok(None),
+            // Of all that it shows the journal knows already.
+            Some(Prepared::Told(frame)) if frame.seen.keys().all(|patient| self.told.contains(patient)) => {
+                return Ok(Some(frame));
+            }
+            _ => {}
+        }
         let (call, found) = self.operation.tell(&self.caller, &self.source.pick, event).await;
         let frame = match found {
-            Ok(Ok(Some(frame))) => frame,
+            Ok(Ok(Some(answer))) => answer.frame,
             Ok(Ok(None)) => return Ok(None),
             Ok(Err(error)) => return Err(told(&call, refused(error)).await),
             Err(response) => return Err(told(&call, response).await),
