@@ -160,15 +160,16 @@ impl App {
         let mut attempt = 1;
         loop {
             let unit = Arc::new(UnitOfWork {
-                tx: self.db.begin_write(scope).await?,
+                tx: Box::pin(self.db.begin_write(scope)).await?,
                 clock: self.clock.clone(),
                 events: Mutex::default(),
             });
-            // On the heap: a command inside a resolver inside a request is more than a small stack holds.
+            // On the heap, as what is before and behind it: a command inside a resolver inside a request is more than a
+            // small stack holds.
             let outcome = Box::pin(work(unit.clone())).await;
             let unit = Arc::into_inner(unit)
                 .ok_or_else(|| Error::internal(std::io::Error::other("a unit of work outlived its work")))?;
-            match self.conclude(scope, unit, outcome).await {
+            match Box::pin(self.conclude(scope, unit, outcome)).await {
                 Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
                     tokio::time::sleep(backoff(attempt)).await;
                     attempt += 1;

@@ -20,7 +20,7 @@ use sea_orm::{DatabaseConnection, Statement};
 use crate::error::Result;
 use crate::id::{UserId, WorkspaceId};
 use lender::{Lendable, Lender};
-use session::Session;
+use session::{Reach, Session};
 use tx::Tx;
 
 /// The two databases that Praxis runs on.
@@ -63,6 +63,10 @@ impl Statements {
     /// Keeps the prepared statements, from here on and for good: for tests.
     pub fn keep(&self) {
         let _ = self.kept.set(Mutex::default());
+    }
+
+    fn are_kept(&self) -> bool {
+        self.kept.get().is_some()
     }
 
     /// The statements kept since the last time.
@@ -131,17 +135,35 @@ impl Database {
 
     /// Reads of one request. Each statement sees what is committed when it begins.
     pub async fn begin_read(&self, scope: Scope) -> Result<Tx> {
+        self.read(scope, Reach::Scope(scope)).await
+    }
+
+    /// Reads of what sign-ins of these users stand on, and of the memberships that they have.
+    pub async fn begin_check(&self, users: &[UserId]) -> Result<Tx> {
+        self.read(Scope::default(), Reach::Memberships(users)).await
+    }
+
+    /// A transaction that writes. SQLite takes the write lock at once, so it cannot fail half-way with "locked".
+    pub async fn begin_write(&self, scope: Scope) -> Result<Tx> {
+        self.write(scope, Reach::Scope(scope)).await
+    }
+
+    /// A transaction that appends to these workspaces' journals.
+    pub async fn begin_journal(&self, workspaces: &[WorkspaceId]) -> Result<Tx> {
+        self.write(Scope::default(), Reach::Journals(workspaces)).await
+    }
+
+    async fn read(&self, scope: Scope, reach: Reach<'_>) -> Result<Tx> {
         let session = match &self.connections {
-            Connections::Postgres(connections) => self.begin(connections, scope, false).await?,
+            Connections::Postgres(connections) => self.begin(connections, &reach, false).await?,
             Connections::Sqlite { readers, .. } => Session::Sqlite(readers.later()),
         };
         Ok(Tx::new(session, scope, self.statements.clone()))
     }
 
-    /// A transaction that writes. SQLite takes the write lock at once, so it cannot fail half-way with "locked".
-    pub async fn begin_write(&self, scope: Scope) -> Result<Tx> {
+    async fn write(&self, scope: Scope, reach: Reach<'_>) -> Result<Tx> {
         let session = match &self.connections {
-            Connections::Postgres(connections) => self.begin(connections, scope, true).await?,
+            Connections::Postgres(connections) => self.begin(connections, &reach, true).await?,
             Connections::Sqlite { writer, .. } => {
                 Session::Sqlite(writer.begin("BEGIN IMMEDIATE", true).await?)
             }
@@ -149,12 +171,17 @@ impl Database {
         Ok(Tx::new(session, scope, self.statements.clone()))
     }
 
-    async fn begin(&self, connections: &Lender<PgConnection>, scope: Scope, writes: bool) -> Result<Session> {
+    async fn begin(
+        &self,
+        connections: &Lender<PgConnection>,
+        reach: &Reach<'_>,
+        writes: bool,
+    ) -> Result<Session> {
         // Also where it goes on with one that was begun before.
-        if scope != Scope::default() {
+        if !matches!(reach, Reach::Scope(scope) if *scope == Scope::default()) {
             self.statements.overhead.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(Session::begin(connections, scope, writes).await?)
+        Ok(Session::begin(connections, reach, writes).await?)
     }
 
     /// How the connections are used at the moment.

@@ -302,6 +302,22 @@ impl<C: Lendable> Asking<C> {
         }
     }
 
+    /// Sends a statement whose last act is to commit the transaction. Where it fails, that is undone.
+    pub async fn end_with<T>(
+        self,
+        statement: impl for<'c> FnOnce(&'c mut C) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send,
+    ) -> Result<(), sqlx::Error> {
+        let Some(mut lent) = self.lent.into_inner() else { return Err(sqlx::Error::PoolClosed) };
+        let Some(line) = &mut lent.line else { return Err(sqlx::Error::PoolClosed) };
+        lent.busy = true;
+        if let Err(error) = statement(&mut line.connection).await {
+            lent.end("ROLLBACK").await?;
+            return Err(error);
+        }
+        (line.open, lent.busy) = (None, false);
+        Ok(())
+    }
+
     /// Undoes the transaction, if one was begun, and waits until it is undone.
     pub async fn rollback(self) -> Result<(), sqlx::Error> {
         match self.lent.into_inner() {

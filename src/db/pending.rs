@@ -1,10 +1,12 @@
-//! Changes whose outcome nobody waits for, and which therefore go to PostgreSQL together.
+//! Changes whose outcome nobody waits for, and which therefore go to the database together: each way there and back
+//! costs more than most of them.
 
 use std::fmt::Write;
 
 use sea_orm::sea_query::{
-    Expr, InsertStatement, PostgresQueryBuilder, Query, SqlWriterValues, UpdateStatement,
+    Expr, InsertStatement, PostgresQueryBuilder, Query, SqlWriterValues, SqliteQueryBuilder, UpdateStatement,
 };
+use sea_orm::{DbBackend, Statement};
 
 /// A change that waits.
 pub enum Change {
@@ -30,6 +32,8 @@ pub struct Pending {
     changes: Vec<Change>,
     /// About how many parameters they have.
     parameters: usize,
+    /// Some of them are the work itself, not what goes with it.
+    pub has_work: bool,
 }
 
 impl Pending {
@@ -37,14 +41,38 @@ impl Pending {
         self.changes.is_empty()
     }
 
-    pub fn push(&mut self, change: Change, parameters: usize) {
+    pub fn push(&mut self, change: Change, parameters: usize, is_work: bool) {
         self.changes.push(change);
+        self.has_work |= is_work;
         self.parameters += parameters;
     }
 
     /// Whether they should go before more come: a statement has at most 65,535 parameters.
     pub fn is_large(&self) -> bool {
         self.parameters > 16_000
+    }
+
+    /// As one text of several statements for SQLite, the last of them followed by what is given.
+    pub fn script(self, end: &str) -> Statement {
+        let mut sql = SqlWriterValues::new("?", false);
+        for change in self.changes {
+            match change {
+                Change::Insert(insert) => insert.build_collect_into(SqliteQueryBuilder, &mut sql),
+                Change::Update(update) => update.build_collect_into(SqliteQueryBuilder, &mut sql),
+            };
+            push(&mut sql, "; ");
+        }
+        push(&mut sql, end);
+        let (sql, values) = sql.into_parts();
+        Statement { sql, values: Some(values), db_backend: DbBackend::Sqlite }
+    }
+
+    /// Each as a statement of its own: for those who want to look at them.
+    pub fn each(&self, backend: DbBackend) -> impl Iterator<Item = Statement> {
+        self.changes.iter().map(move |change| match change {
+            Change::Insert(insert) => backend.build(&**insert),
+            Change::Update(update) => backend.build(&**update),
+        })
     }
 
     /// Writes them as expressions of a `WITH` clause, each with a comma after it, and returns a condition that is

@@ -8,9 +8,11 @@
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor, PgConnection, Postgres, Sqlite, SqliteConnection};
 use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use sea_query_sqlx::SqlxValues;
+use uuid::Uuid;
 
 use super::lender::{Asking, Lender};
 use super::{Engine, Scope};
+use crate::id::{UserId, WorkspaceId};
 
 pub(super) enum Session {
     /// A transaction.
@@ -20,13 +22,13 @@ pub(super) enum Session {
 }
 
 impl Session {
-    /// Begins a transaction of PostgreSQL in this scope.
+    /// Begins a transaction of PostgreSQL.
     pub async fn begin(
         connections: &Lender<PgConnection>,
-        scope: Scope,
+        reach: &Reach<'_>,
         writes: bool,
     ) -> Result<Self, DbErr> {
-        Ok(Self::Postgres(connections.begin(&begin(scope, writes), writes).await?))
+        Ok(Self::Postgres(connections.begin(&begin(reach, writes), writes).await?))
     }
 
     pub fn engine(&self) -> Engine {
@@ -112,6 +114,28 @@ impl Session {
         done.map_err(in_execution)
     }
 
+    /// Runs what waited: on SQLite several statements, one after the other.
+    pub async fn run(&self, waited: Statement) -> Result<(), DbErr> {
+        match self {
+            Self::Sqlite(asking) => {
+                let done = asking.ask(move |it| Box::pin(written(&waited).execute(it))).await?;
+                done.map(drop).map_err(in_execution)
+            }
+            Self::Postgres(_) => self.execute(waited).await.map(drop),
+        }
+    }
+
+    /// Commits SQLite's transaction: with this script, which ends with it, or else by itself.
+    pub async fn commit_after(self, script: Option<Statement>) -> Result<(), DbErr> {
+        match (self, script) {
+            (Self::Sqlite(asking), Some(script)) => {
+                let done = asking.end_with(move |it| Box::pin(written(&script).execute(it)));
+                done.await.map_err(in_execution)
+            }
+            (session, _) => session.commit().await,
+        }
+    }
+
     pub async fn rollback(self) -> Result<(), DbErr> {
         match self {
             // Dropped, it is rolled back while the answer goes out already.
@@ -122,22 +146,47 @@ impl Session {
     }
 }
 
+/// The parameters of a script that is run more than once.
+const COMMON: usize = 256;
+
 /// Whatever the server's default is: a transaction that goes on from one request to the next must see what was committed in
 /// between.
 const READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY";
 
-/// `BEGIN` and the tenant as one text. A UUID is hexadecimal digits and hyphens, so it can be written into it.
+/// What a transaction may touch: what row-level security is told with its `BEGIN`.
+pub(super) enum Reach<'a> {
+    Scope(Scope),
+    /// Appends to these workspaces' journals, and nothing else of theirs.
+    Journals(&'a [WorkspaceId]),
+    /// Reads of these users' memberships.
+    Memberships(&'a [UserId]),
+}
+
+impl Reach<'_> {
+    /// Settings, and the ids that they hold.
+    fn settings(&self) -> Vec<(&'static str, Vec<Uuid>)> {
+        match self {
+            Self::Scope(scope) => {
+                let workspace = scope.workspace.map(|id| ("app.workspace_id", vec![id.0]));
+                let user = scope.user.map(|id| ("app.user_id", vec![id.0]));
+                workspace.into_iter().chain(user).collect()
+            }
+            Self::Journals(ids) => {
+                vec![("app.journal_workspaces", ids.iter().map(|id| id.0).collect())]
+            }
+            Self::Memberships(ids) => vec![("app.checked_users", ids.iter().map(|id| id.0).collect())],
+        }
+    }
+}
+
+/// `BEGIN` and what may be touched as one text. A UUID is hexadecimal digits and hyphens, so it can be written into it.
 ///
 /// An empty scope needs no setting: `SET LOCAL` ends with its transaction, so none is left over.
-fn begin(scope: Scope, writes: bool) -> String {
+fn begin(reach: &Reach<'_>, writes: bool) -> String {
     let mut text = String::from(if writes { "BEGIN" } else { READ });
-    for (setting, id) in [
-        ("app.workspace_id", scope.workspace.map(|workspace| workspace.0)),
-        ("app.user_id", scope.user.map(|user| user.0)),
-    ] {
-        if let Some(id) = id {
-            text.push_str(&format!("; SET LOCAL {setting} = '{id}'"));
-        }
+    for (setting, ids) in reach.settings() {
+        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        text.push_str(&format!("; SET LOCAL {setting} = '{}'", ids.join(",")));
     }
     text
 }
@@ -152,6 +201,13 @@ where
     sqlx::query_with(AssertSqlSafe(statement.sql.clone()), SqlxValues(values))
 }
 
+/// A script of SQLite. One of many parameters has as many rows as hardly any other: kept prepared, such ones would push
+/// out those of every day.
+fn written(script: &Statement) -> sqlx::query::Query<'static, Sqlite, SqlxValues> {
+    let parameters = script.values.as_ref().map_or(0, |values| values.0.len());
+    prepared(script).persistent(parameters <= COMMON)
+}
+
 fn in_query(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
@@ -162,20 +218,26 @@ fn in_execution(error: sqlx::Error) -> DbErr {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
-    use crate::id::{UserId, WorkspaceId};
 
     #[test]
     fn a_transaction_begins_with_exactly_its_scope() {
         let workspace = WorkspaceId(Uuid::from_u128(7));
         let user = UserId(Uuid::from_u128(8));
-        assert_eq!(begin(Scope::default(), false), READ);
+        assert_eq!(begin(&Reach::Scope(Scope::default()), false), READ);
         assert_eq!(
-            begin(Scope { workspace: Some(workspace), user: Some(user) }, true),
+            begin(&Reach::Scope(Scope { workspace: Some(workspace), user: Some(user) }), true),
             "BEGIN; SET LOCAL app.workspace_id = '00000000-0000-0000-0000-000000000007'; \
              SET LOCAL app.user_id = '00000000-0000-0000-0000-000000000008'"
+        );
+        assert_eq!(
+            begin(&Reach::Journals(&[workspace, WorkspaceId(Uuid::from_u128(9))]), true),
+            "BEGIN; SET LOCAL app.journal_workspaces = '00000000-0000-0000-0000-000000000007,\
+             00000000-0000-0000-0000-000000000009'"
+        );
+        assert_eq!(
+            begin(&Reach::Memberships(&[user]), false),
+            format!("{READ}; SET LOCAL app.checked_users = '00000000-0000-0000-0000-000000000008'")
         );
     }
 }

@@ -8,15 +8,15 @@ use sea_orm::prelude::DateTimeUtc;
 use sea_orm::sea_query::{InsertStatement, OnConflict, SqlWriterValues};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, DbErr,
-    EntityTrait, ExecResult, IntoActiveModel, Iterable, QueryFilter, QueryResult, QueryTrait, Statement,
-    Value,
+    EntityTrait, ExecResult, FromQueryResult, IntoActiveModel, Iterable, QueryFilter, QueryResult,
+    QueryTrait, Select, Statement, Value,
 };
 
 use super::pending::{Change, Pending, push};
 use super::session::Session;
 use super::{Engine, Scope, Statements};
 use crate::error::{Error, Result};
-use crate::id::{UserId, WorkspaceId};
+use crate::id::WorkspaceId;
 
 /// The most parameters of one statement: SQLite takes 32,766.
 const PARAMETERS: usize = 32_000;
@@ -86,30 +86,6 @@ impl Tx {
         Ok(())
     }
 
-    /// Lets this transaction append to these workspaces' journals, and nothing else of theirs: the group commit.
-    pub(crate) async fn open_journals(&self, workspaces: impl Iterator<Item = WorkspaceId>) -> Result<()> {
-        self.name("app.journal_workspaces", workspaces.map(|workspace| workspace.0)).await
-    }
-
-    /// Lets this transaction read the memberships of these users: the check of their sign-ins.
-    pub(crate) async fn open_memberships(&self, users: impl Iterator<Item = UserId>) -> Result<()> {
-        self.name("app.checked_users", users.map(|user| user.0)).await
-    }
-
-    /// Tells row-level security of further ids, until the transaction ends.
-    async fn name(&self, setting: &str, ids: impl Iterator<Item = uuid::Uuid>) -> Result<()> {
-        if self.engine == Engine::Sqlite {
-            return Ok(());
-        }
-        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
-        let sql = "SELECT set_config($1, $2, true)";
-        let values = [setting.into(), ids.join(",").into()];
-        self.inner.spoil().await;
-        self.statements.overhead.fetch_add(1, Ordering::Relaxed);
-        self.inner.execute(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
-        Ok(())
-    }
-
     pub fn engine(&self) -> Engine {
         self.engine
     }
@@ -126,7 +102,12 @@ impl Tx {
 
     /// Commits, unless a statement failed.
     pub async fn commit(self) -> Result<()> {
-        if let Err(error) = self.flush().await {
+        let sent = match self.engine {
+            // What waits goes with the end.
+            Engine::Sqlite => self.send_claim().await,
+            Engine::Postgres => self.flush().await,
+        };
+        if let Err(error) = sent {
             self.inner.rollback().await?;
             return Err(error.into());
         }
@@ -134,7 +115,9 @@ impl Tx {
             self.inner.rollback().await?;
             return Err(Error::internal(std::io::Error::other("a statement of the transaction failed")));
         }
-        Ok(self.inner.commit().await?)
+        let last = (self.engine == Engine::Sqlite).then(|| self.waiting("COMMIT")).flatten();
+        // Boxed: it is large, and part of every write.
+        Ok(Box::pin(self.inner.commit_after(last)).await?)
     }
 
     pub async fn rollback(self) -> Result<()> {
@@ -191,20 +174,16 @@ impl Tx {
 
     /// Makes a change whose outcome nobody waits for.
     ///
-    /// On PostgreSQL it waits until the transaction asks for anything or ends, and goes there in one statement with
-    /// everything else that waits: only then is it known whether the database refuses it.
+    /// It waits until the transaction asks for anything or ends, and goes to the database with everything else that waits:
+    /// only then is it known whether that refuses it. PostgreSQL gets one statement, SQLite one text of several.
     pub async fn put_change(&self, change: impl Into<Change>, parameters: usize) -> Result<()> {
-        let change = change.into();
-        if self.engine == Engine::Sqlite {
-            match change {
-                Change::Insert(insert) => self.execute(&*insert).await?,
-                Change::Update(update) => self.execute(&*update).await?,
-            };
-            return Ok(());
-        }
+        self.push_change(change.into(), parameters, true).await
+    }
+
+    async fn push_change(&self, change: Change, parameters: usize, is_work: bool) -> Result<()> {
         let large = {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            pending.push(change, parameters);
+            pending.push(change, parameters, is_work);
             pending.is_large()
         };
         if large {
@@ -272,9 +251,26 @@ impl Tx {
     /// Sends what waits.
     async fn flush(&self) -> Result<(), DbErr> {
         self.send_claim().await?;
+        match self.waiting("") {
+            // Boxed: it is large, and most of the time nothing waits.
+            Some(statement) => self.sent(Box::pin(self.inner.run(statement)).await),
+            None => Ok(()),
+        }
+    }
+
+    /// All that waits; for SQLite with what is to follow it. Nothing where nothing waits.
+    fn waiting(&self, end: &str) -> Option<Statement> {
         let pending = self.take_pending();
         if pending.is_empty() {
-            return Ok(());
+            return None;
+        }
+        let Statements { work, overhead, .. } = &*self.statements;
+        if pending.has_work { work } else { overhead }.fetch_add(1, Ordering::Relaxed);
+        if self.engine == Engine::Sqlite {
+            if self.statements.are_kept() {
+                pending.each(DbBackend::Sqlite).for_each(|statement| self.statements.note(&statement));
+            }
+            return Some(pending.script(end));
         }
         let mut sql = SqlWriterValues::new("$", true);
         push(&mut sql, "WITH ");
@@ -282,10 +278,8 @@ impl Tx {
         push(&mut sql, &format!("done AS (SELECT {done}) SELECT * FROM done"));
         let (sql, values) = sql.into_parts();
         let statement = Statement { sql, values: Some(values), db_backend: DbBackend::Postgres };
-        self.statements.work.fetch_add(1, Ordering::Relaxed);
         self.statements.note(&statement);
-        self.sent(self.inner.execute(statement).await)?;
-        Ok(())
+        Some(statement)
     }
 
     /// Updates a row that was loaded in this workspace: sets `updated_at`, counts up `version`.
@@ -365,6 +359,23 @@ pub fn expect_version(current: i32, expected: i32) -> Result<()> {
 
 /// See [`Tx::overhead`].
 pub(crate) struct Overhead<'a>(&'a Tx);
+
+impl Overhead<'_> {
+    /// See [`Tx::put_change`].
+    pub async fn put_change(&self, change: impl Into<Change>, parameters: usize) -> Result<()> {
+        self.0.push_change(change.into(), parameters, false).await
+    }
+
+    /// Runs a select that nothing that waits has to do with, without sending that before.
+    pub async fn select_ahead<E: EntityTrait>(&self, select: Select<E>) -> Result<Vec<E::Model>> {
+        let Self(tx) = self;
+        let statement = select.build(tx.inner.backend());
+        tx.statements.overhead.fetch_add(1, Ordering::Relaxed);
+        tx.statements.note(&statement);
+        let rows = tx.sent(tx.inner.query_all(statement).await)?;
+        Ok(rows.iter().map(|row| E::Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    }
+}
 
 macro_rules! connection {
     ($type:ty, $counter:ident, |$self:ident| $tx:expr) => {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::append::{Chains, append_all};
 use super::event::Event;
 use crate::clock::Clock;
-use crate::db::{Database, Scope};
+use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::id::WorkspaceId;
 
@@ -72,15 +72,8 @@ async fn store(db: &Database, clock: &Clock, group: Vec<Job>) {
 
 /// One transaction for all workspaces of the group, whose number of statements does not depend on theirs.
 async fn commit(db: &Database, clock: &Clock, chains: Chains) -> Result<()> {
-    let mut workspaces = chains.keys().copied();
-    let tx = match (workspaces.next(), workspaces.next()) {
-        (Some(only), None) => db.begin_write(Scope::workspace(only)).await?,
-        _ => {
-            let tx = db.begin_write(Scope::default()).await?;
-            tx.open_journals(chains.keys().copied()).await?;
-            tx
-        }
-    };
+    let workspaces: Vec<WorkspaceId> = chains.keys().copied().collect();
+    let tx = db.begin_journal(&workspaces).await?;
     append_all(&tx, clock, chains).await?;
     tx.commit().await
 }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::access::entity::{auth_session, user};
 use crate::access::scope::find_global;
 use crate::access::token::Subject;
-use crate::db::{Database, Scope};
+use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::id::{AuthSessionId, MembershipId, UserId, WorkspaceId};
 use crate::member::entity as membership;
@@ -106,9 +106,9 @@ async fn read(
     sign_ins: &[(UserId, AuthSessionId)],
 ) -> Result<HashMap<(UserId, AuthSessionId), Arc<Checked>>> {
     let users: BTreeSet<UserId> = sign_ins.iter().map(|(user, _)| *user).collect();
+    let users = Vec::from_iter(users);
     let sessions: BTreeSet<AuthSessionId> = sign_ins.iter().map(|(_, session)| *session).collect();
-    let tx = db.begin_read(Scope::default()).await?;
-    tx.open_memberships(users.iter().copied()).await?;
+    let tx = db.begin_check(&users).await?;
     let overhead = tx.overhead();
     let sessions = find_global::<auth_session::Entity>()
         .filter(auth_session::Column::Id.is_in(sessions))

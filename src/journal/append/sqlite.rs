@@ -1,9 +1,10 @@
-//! SQLite: three statements. There is one writer at a time, so a head that was read stays as it is.
+//! SQLite: the heads are read, and everything is written together with what waits in the transaction. There is one
+//! writer at a time, so a head that was read stays as it is.
 
 use std::collections::BTreeMap;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryTrait};
 
 use super::{Heads, head_of};
 use crate::access::scope::find_global;
@@ -15,15 +16,14 @@ use crate::journal::{chain, entity, head};
 
 /// Rows of one statement: SQLite takes 32,766 parameters.
 const CHUNK: usize = 1_000;
+const COLUMNS: usize = 22;
 
 pub async fn append(tx: &Tx, clock: &Clock, mut rows: Vec<entity::Model>) -> Result<Heads> {
     let mut ends: BTreeMap<WorkspaceId, (i64, Vec<u8>)> =
         rows.iter().map(|row| (row.workspace_id, (0, chain::GENESIS.to_vec()))).collect();
     // Of several workspaces: a group of reads is stored together.
-    let heads = find_global::<head::Entity>()
-        .filter(head::Column::WorkspaceId.is_in(ends.keys().copied()))
-        .all(&tx.overhead())
-        .await?;
+    let heads = find_global::<head::Entity>().filter(head::Column::WorkspaceId.is_in(ends.keys().copied()));
+    let heads = Box::pin(tx.overhead().select_ahead(heads)).await?;
     ends.extend(heads.into_iter().map(|head| (head.workspace_id, (head.seq, head.hash))));
     for row in &mut rows {
         let (seq, hash) = ends.entry(row.workspace_id).or_default();
@@ -35,19 +35,19 @@ pub async fn append(tx: &Tx, clock: &Clock, mut rows: Vec<entity::Model>) -> Res
     }
     while !rows.is_empty() {
         let rest = rows.split_off(rows.len().min(CHUNK));
+        let parameters = rows.len() * COLUMNS;
         let placed = rows.into_iter().map(|row| row.into_active_model().reset_all());
-        entity::Entity::insert_many(placed).exec_without_returning(&tx.overhead()).await?;
+        tx.overhead().put_change(entity::Entity::insert_many(placed).into_query(), parameters).await?;
         rows = rest;
     }
     let numbers = ends.iter().map(|(workspace, (seq, _))| (*workspace, *seq)).collect();
+    let parameters = ends.len() * 4;
     let moved = ends.into_iter().map(|(workspace, (seq, hash))| head_of(clock, workspace, seq, hash));
-    head::Entity::insert_many(moved)
-        .on_conflict(
-            OnConflict::column(head::Column::WorkspaceId)
-                .update_columns([head::Column::Seq, head::Column::Hash])
-                .to_owned(),
-        )
-        .exec_without_returning(&tx.overhead())
-        .await?;
+    let moved = head::Entity::insert_many(moved).on_conflict(
+        OnConflict::column(head::Column::WorkspaceId)
+            .update_columns([head::Column::Seq, head::Column::Hash])
+            .to_owned(),
+    );
+    tx.overhead().put_change(moved.into_query(), parameters).await?;
     Ok(numbers)
 }
