@@ -5,6 +5,7 @@ use std::time::Duration;
 use praxis::db::connect::{PoolOptions, connect};
 use praxis::db::{Database, Scope};
 use praxis::id::WorkspaceId;
+use sea_orm::sea_query::{InsertStatement, Query, UpdateStatement};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::support::app::TestApp;
@@ -56,6 +57,29 @@ const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
 const END: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
+fn renamed(name: &str) -> UpdateStatement {
+    Query::update().table("workspaces").value("name", name).to_owned()
+}
+
+fn created(site: &Site, name: &str) -> InsertStatement {
+    let clock = &site.test.app.clock;
+    let (id, now) = (clock.new_uuid(), clock.now());
+    Query::insert()
+        .into_table("locations")
+        .columns(["id", "workspace_id", "name", "name_key", "kind", "version", "created_at", "updated_at"])
+        .values_panic([
+            id.into(),
+            site.workspace.into(),
+            name.into(),
+            name.into(),
+            "CLINIC".into(),
+            1.into(),
+            now.into(),
+            now.into(),
+        ])
+        .to_owned()
+}
+
 on_both_engines! {
     async fn what_was_not_committed_is_gone_and_holds_nobody_up(on: On) {
         let site = Site::new(on).await;
@@ -73,6 +97,46 @@ on_both_engines! {
         kept.execute_unprepared(RENAME).await.unwrap();
         kept.commit().await.unwrap();
         assert_eq!(site.name().await, "Elsewhere");
+    }
+
+    async fn what_waits_is_there_for_the_next_statement_and_committed_with_the_end(on: On) {
+        let site = Site::new(on).await;
+        let undone = site.db.begin_write(site.scope()).await.unwrap();
+        undone.put_change(renamed("Elsewhere"), 1).await.unwrap();
+        assert_eq!(text(&undone, "SELECT name FROM workspaces").await, "Elsewhere");
+        undone.put_change(renamed("Nowhere"), 1).await.unwrap();
+        undone.rollback().await.unwrap();
+        assert_eq!(site.name().await, "north practice");
+
+        let done = site.db.begin_write(site.scope()).await.unwrap();
+        done.put_change(created(&site, "a; place' of \"ours\" --"), 8).await.unwrap();
+        done.put_change(renamed("Elsewhere"), 1).await.unwrap();
+        done.commit().await.unwrap();
+        assert_eq!(site.name().await, "Elsewhere");
+        let tx = site.db.begin_read(site.scope()).await.unwrap();
+        assert_eq!(text(&tx, "SELECT name FROM locations").await, "a; place' of \"ours\" --");
+    }
+
+    async fn where_one_of_what_waits_is_refused_nothing_is_kept(on: On) {
+        let site = Site::new(on).await;
+        let nameless = || Query::update().table("workspaces").value("name", Option::<String>::None).to_owned();
+        for at_the_end in [true, false] {
+            let tx = site.db.begin_write(site.scope()).await.unwrap();
+            tx.execute_unprepared(RENAME).await.unwrap();
+            tx.put_change(created(&site, "first"), 8).await.unwrap();
+            tx.put_change(nameless(), 1).await.unwrap();
+            tx.put_change(created(&site, "second"), 8).await.unwrap();
+            if !at_the_end {
+                let look = Statement::from_string(tx.get_database_backend(), "SELECT name FROM workspaces");
+                assert!(tx.query_all_raw(look).await.is_err());
+            }
+            assert!(tx.commit().await.is_err());
+            assert_eq!(site.name().await, "north practice");
+            let left = site.db.begin_write(site.scope()).await.unwrap();
+            assert_eq!(text(&left, "SELECT CAST(count(*) AS TEXT) FROM locations").await, "0");
+            left.put_change(created(&site, "third"), 8).await.unwrap();
+            left.rollback().await.unwrap();
+        }
     }
 
     async fn who_reads_cannot_write(on: On) {

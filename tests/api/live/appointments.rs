@@ -1,8 +1,11 @@
 //! Following appointments: who hears of which, and what those share who see the same.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use futures::StreamExt;
 use futures::stream::BoxStream;
+use praxis::id::{MembershipId, PatientId};
 use praxis::member::entity::Role;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value as Json, json};
@@ -135,6 +138,64 @@ on_both_engines! {
         for (desk, (read, denied)) in desks.iter().zip([(2, 1), (2, 1), (1, 0)]) {
             assert_eq!(count("patient.read", desk).await, read);
             assert_eq!(count("permission.denied", desk).await, denied);
+        }
+    }
+}
+
+on_both_engines! {
+    async fn what_is_prepared_for_a_group_is_for_those_who_are_in_it_and_want_to_hear_of_it(on: On) {
+        let app = TestApp::new(on).await;
+        let owner = owner_of(&app, "north").await;
+        let (first, second) = (member_of(&app, &owner, Role::Staff).await, member_of(&app, &owner, Role::Staff).await);
+        let (busy, idle) = (owner.membership(), member_of(&app, &owner, Role::Doctor).await.membership());
+        let (ada, bob) = (app.patient(&owner, "Ada", "North").await, app.patient(&owner, "Bob", "North").await);
+        let book = async |patient: PatientId, practitioner: MembershipId, hour: &str| {
+            let document = "mutation($input: BookAppointmentInput!) { bookAppointment(input: $input) { __typename } }";
+            let input = json!({ "patientId": patient.to_string(), "practitionerId": practitioner.to_string(),
+                "startsAt": format!("2026-06-02T{hour}:00:00Z"), "endsAt": format!("2026-06-02T{hour}:30:00Z") });
+            let answer = owner.ok(document, json!({ "input": input })).await;
+            assert_eq!(answer["bookAppointment"]["__typename"], "AppointmentBooked");
+        };
+        let of = |practitioner: MembershipId| json!({ "filter": { "practitionerId": practitioner.to_string() } });
+        let event = |name: &str| ("BOOKED".to_owned(), name.to_owned());
+
+        let mut all = [appointments(&first, json!({})), appointments(&second, json!({}))];
+        let mut of_one = [appointments(&first, of(idle)), appointments(&second, of(idle))];
+        // Each runs once to find out what it follows.
+        for stream in all.iter_mut().chain(&mut of_one) {
+            assert!(tokio::time::timeout(Duration::from_millis(300), stream.next()).await.is_err());
+        }
+        book(ada, busy, "09").await;
+        book(bob, idle, "10").await;
+        for stream in &mut all {
+            assert_eq!(appointment_event(stream).await, event("Ada"));
+            assert_eq!(appointment_event(stream).await, event("Bob"));
+        }
+        for stream in &mut of_one {
+            assert_eq!(appointment_event(stream).await, event("Bob"));
+        }
+
+        // Whoever has another role by now is told what that one may see, whatever was prepared for the others.
+        let id = second.membership().to_string();
+        let member = owner.ok("query($id: ID!) { member(id: $id) { version } }", json!({ "id": id })).await;
+        let change = "mutation($input: ChangeMemberRoleInput!) { changeMemberRole(input: $input) { member { role } } }";
+        let input = json!({ "id": id, "expectedVersion": member["member"]["version"], "role": "RESEARCHER" });
+        owner.ok(change, json!({ "input": input })).await;
+        book(ada, busy, "11").await;
+        let [still, no_more] = &mut all;
+        assert_eq!(appointment_event(still).await, event("Ada"));
+        assert_eq!(end(no_more).await, "FORBIDDEN");
+
+        // Of each patient the journal heard once from each stream.
+        let reads = "{ auditEvents(first: 100, filter: { actions: [\"patient.read\"] }) { nodes { patientId actor { id } } } }";
+        let reads = owner.ok(reads, json!({})).await["auditEvents"]["nodes"].clone();
+        let count = |patient: PatientId, client: &Client| {
+            let (patient, client) = (patient.to_string(), client.membership().to_string());
+            let reads = reads.as_array().unwrap().iter();
+            reads.filter(|read| read["patientId"] == patient && read["actor"]["id"] == client).count()
+        };
+        for desk in [&first, &second] {
+            assert_eq!([count(ada, desk), count(bob, desk)], [1, 2]);
         }
     }
 }
