@@ -186,7 +186,7 @@ impl App {
         let value = match outcome {
             Ok(value) => value,
             Err(error) => {
-                tx.rollback().await?;
+                tx.undo().await;
                 return Err(error);
             }
         };
@@ -263,8 +263,8 @@ impl UnitOfWork {
         self.tx.insert_all(rows, self.clock.now()).await
     }
 
-    /// Inserts rows of one table whose stored form nobody needs back: on PostgreSQL they go in together with
-    /// whatever else waits, at the latest with the journal's events. What is wrong with them shows then.
+    /// Inserts rows of one table whose stored form nobody needs back: they go in together with whatever else waits, at
+    /// the latest with the journal's events. What is wrong with them shows then.
     pub async fn put<A>(&self, rows: Vec<A>) -> Result<()>
     where
         A: sea_orm::ActiveModelTrait + Send,

@@ -6,7 +6,7 @@
 pub mod connect;
 mod lender;
 pub mod pending;
-pub mod row;
+pub(crate) mod row;
 mod session;
 pub mod together;
 pub mod tx;

@@ -152,7 +152,7 @@ pub fn buffers(service: Option<&Service>) -> (i32, i32) {
     service.map_or((0, 0), |service| (service.buffer_before_minutes, service.buffer_after_minutes))
 }
 
-/// Makes an appointment in this unit of work, or fails with `Occupied`.
+/// Makes an appointment in this unit of work, or fails with `Occupied`, at the latest when that ends.
 pub async fn place(app: &App, unit: &UnitOfWork, actor: &Actor, booking: &Booking) -> Result<Model> {
     let mut ground = Ground::of(app, unit, actor, booking, true).await?;
     let sight = ground.party.sight.take();
@@ -329,7 +329,7 @@ impl Move {
     }
 }
 
-/// Moves an appointment in this unit of work, or fails with `Occupied`.
+/// Moves an appointment in this unit of work, or fails with `Occupied`, at the latest when that ends.
 pub async fn shift(app: &App, unit: &UnitOfWork, actor: &Actor, before: &Model, to: &Move) -> Result<Model> {
     let workspace = workspace_of(unit, actor).await?;
     let service = match before.service_id {

@@ -140,7 +140,7 @@ pub fn rows(unit: &UnitOfWork, appointment: &Model, exclusive: bool) -> Vec<occu
     rows_of(unit, appointment.workspace_id, owner, Claim::of(appointment).spans(), exclusive)
 }
 
-/// Takes up the appointment's time, or fails with `Occupied`.
+/// Takes up the appointment's time, or fails with `Occupied`, at the latest when the transaction ends.
 pub async fn take(
     unit: &UnitOfWork,
     actor: &Actor,
@@ -151,7 +151,8 @@ pub async fn take(
     claim(unit, actor, owner, Claim::of(appointment), service, None).await
 }
 
-/// Takes up what the claim says together with the service's equipment, or fails with `Occupied`.
+/// Takes up what the claim says together with the service's equipment, or fails with `Occupied`, at the latest when the
+/// transaction ends.
 ///
 /// In a group session only the first seat takes up practitioner, room and equipment. Holds that have expired
 /// give way first. What a check has just seen need not be looked up again.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use sha2::Sha256;
 
@@ -107,7 +108,7 @@ pub struct Keyring {
     roots: RootKeys,
     workspaces: Cache<(WorkspaceId, u32), Arc<WorkspaceCipher>>,
     patients: Cache<PatientKey, Arc<Cipher>>,
-    /// The keys that were destroyed a short while ago. Those of one node, so that there are few.
+    /// The keys that were destroyed no longer ago than anybody could still have their rows at hand.
     destroyed: Cache<PatientKey, ()>,
 }
 
@@ -124,7 +125,10 @@ impl Keyring {
                 .time_to_live(limits.life)
                 .build()
         }
-        let (workspaces, patients, destroyed) = (cache(limits), cache(limits), cache(limits));
+        let (workspaces, patients) = (cache(limits), cache(limits));
+        // The oldest goes first, however often the others were asked for.
+        let destroyed = Cache::builder().max_capacity(limits.entries).time_to_live(limits.life);
+        let destroyed = destroyed.eviction_policy(EvictionPolicy::lru()).build();
         Self { roots, workspaces, patients, destroyed }
     }
 
@@ -193,10 +197,14 @@ impl Keyring {
         patient: PatientId,
         row: &WrappedKey,
     ) -> Result<Arc<Cipher>, CryptoError> {
-        let cipher = self.passing_patient_cipher(under, patient, row)?;
         let key = (under.workspace, patient, row.version);
+        if self.destroyed.contains_key(&key) {
+            return Err(CryptoError::Destroyed);
+        }
+        let cipher = self.passing_patient_cipher(under, patient, row)?;
         self.patients.insert(key, cipher.clone());
-        // Whoever destroys marks first and takes out then: either the mark is seen here, or the cipher is taken out there.
+        // Marked meanwhile: whoever destroys marks first and takes out then, so that either the mark is seen here, or the
+        // cipher is taken out there.
         if self.destroyed.contains_key(&key) {
             self.patients.invalidate(&key);
             return Err(CryptoError::Destroyed);
@@ -229,7 +237,7 @@ impl Keyring {
 
     /// Takes a destroyed patient key out of memory; called once the erasure of its row is committed.
     ///
-    /// A mark stays in its place, so that a request that had read the row just before does not put the key back.
+    /// A mark remains, so that a request that had read the row just before does not put the key back.
     pub fn destroy_patient_key(&self, workspace: WorkspaceId, patient: PatientId, version: u32) {
         let key = (workspace, patient, version);
         self.destroyed.insert(key, ());

@@ -311,7 +311,10 @@ impl<C: Lendable> Asking<C> {
         let Some(line) = &mut lent.line else { return Err(sqlx::Error::PoolClosed) };
         lent.busy = true;
         if let Err(error) = statement(&mut line.connection).await {
-            lent.end("ROLLBACK").await?;
+            // Where SQLite has undone it itself, there is nothing to undo any more.
+            if let Err(error) = lent.end("ROLLBACK").await {
+                tracing::debug!(%error, "a transaction that could not be committed was over");
+            }
             return Err(error);
         }
         (line.open, lent.busy) = (None, false);

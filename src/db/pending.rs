@@ -32,8 +32,10 @@ pub struct Pending {
     changes: Vec<Change>,
     /// About how many parameters they have.
     parameters: usize,
-    /// Some of them are the work itself, not what goes with it.
-    pub has_work: bool,
+    /// Some of them are the work itself.
+    pub(super) has_work: bool,
+    /// Some of them go with the work: the journal's.
+    pub(super) has_overhead: bool,
 }
 
 impl Pending {
@@ -44,6 +46,7 @@ impl Pending {
     pub fn push(&mut self, change: Change, parameters: usize, is_work: bool) {
         self.changes.push(change);
         self.has_work |= is_work;
+        self.has_overhead |= !is_work;
         self.parameters += parameters;
     }
 

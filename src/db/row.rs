@@ -5,7 +5,7 @@ use sea_orm::sea_query::ArrayType;
 use sea_orm::sqlx::{Row, ValueRef};
 use sea_orm::{DbErr, EntityTrait, Iterable, ModelTrait, QueryResult, RuntimeErr, TryGetable, Value};
 
-/// All columns of a table, the first of them at this place of the row.
+/// All columns of a table, the first of them at this place of the row. Fails where a column is null that must not be.
 pub fn whole<E>(row: &QueryResult, first: usize) -> Result<E::Model, DbErr>
 where
     E: EntityTrait,
@@ -13,9 +13,9 @@ where
 {
     let mut model = E::Model::default();
     for (place, column) in E::Column::iter().enumerate() {
-        if let Some(value) = value(row, first + place, E::Model::get_value_type(column))? {
-            model.try_set(column, value)?;
-        }
+        let kind = E::Model::get_value_type(column);
+        let value = value(row, first + place, kind.clone())?;
+        model.try_set(column, value.map_or_else(|| null(&kind), Ok)?)?;
     }
     Ok(model)
 }
@@ -28,6 +28,21 @@ pub fn is_null(row: &QueryResult, place: usize) -> Result<bool, DbErr> {
         (None, None) => return Ok(false),
     };
     null.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+}
+
+fn null(kind: &ArrayType) -> Result<Value, DbErr> {
+    Ok(match kind {
+        ArrayType::Bool => Value::Bool(None),
+        ArrayType::Int => Value::Int(None),
+        ArrayType::BigInt => Value::BigInt(None),
+        ArrayType::String => Value::String(None),
+        ArrayType::Bytes => Value::Bytes(None),
+        ArrayType::Uuid => Value::Uuid(None),
+        ArrayType::ChronoDateTimeUtc => Value::ChronoDateTimeUtc(None),
+        ArrayType::ChronoDate => Value::ChronoDate(None),
+        ArrayType::Json => Value::Json(None),
+        other => return Err(unread(other)),
+    })
 }
 
 /// The value in a row at this place; nothing when it is null.
@@ -48,6 +63,10 @@ pub fn value(row: &QueryResult, place: usize, kind: ArrayType) -> Result<Option<
         ArrayType::ChronoDateTimeUtc => get::<DateTimeUtc>(row, place),
         ArrayType::ChronoDate => get::<Date>(row, place),
         ArrayType::Json => get::<Json>(row, place),
-        other => Err(DbErr::Type(format!("columns of {other:?} are not read by their places"))),
+        other => Err(unread(&other)),
     }
+}
+
+fn unread(kind: &ArrayType) -> DbErr {
+    DbErr::Type(format!("columns of {kind:?} are not read by their places"))
 }

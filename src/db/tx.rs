@@ -108,16 +108,23 @@ impl Tx {
             Engine::Postgres => self.flush().await,
         };
         if let Err(error) = sent {
-            self.inner.rollback().await?;
+            self.undo().await;
             return Err(error.into());
         }
         if self.failed.load(Ordering::Acquire) {
-            self.inner.rollback().await?;
+            self.undo().await;
             return Err(Error::internal(std::io::Error::other("a statement of the transaction failed")));
         }
         let last = (self.engine == Engine::Sqlite).then(|| self.waiting("COMMIT")).flatten();
         // Boxed: it is large, and part of every write.
         Ok(Box::pin(self.inner.commit_after(last)).await?)
+    }
+
+    /// Rolls back after something failed, which is what matters then.
+    pub async fn undo(self) {
+        if let Err(error) = self.inner.rollback().await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "a failed transaction was over");
+        }
     }
 
     pub async fn rollback(self) -> Result<()> {
@@ -252,8 +259,14 @@ impl Tx {
     async fn flush(&self) -> Result<(), DbErr> {
         self.send_claim().await?;
         match self.waiting("") {
-            // Boxed: it is large, and most of the time nothing waits.
-            Some(statement) => self.sent(Box::pin(self.inner.run(statement)).await),
+            Some(statement) => {
+                // Whoever goes away meanwhile does not know what was carried out.
+                let failed_before = self.failed.swap(true, Ordering::AcqRel);
+                // Boxed: it is large, and most of the time nothing waits.
+                let sent = Box::pin(self.inner.run(statement)).await;
+                self.failed.store(failed_before || sent.is_err(), Ordering::Release);
+                sent
+            }
             None => Ok(()),
         }
     }
@@ -366,9 +379,13 @@ impl Overhead<'_> {
         self.0.push_change(change.into(), parameters, false).await
     }
 
-    /// Runs a select that nothing that waits has to do with, without sending that before.
+    /// Runs a select that the work that waits has nothing to do with, without sending that before.
     pub async fn select_ahead<E: EntityTrait>(&self, select: Select<E>) -> Result<Vec<E::Model>> {
         let Self(tx) = self;
+        let overhead_waits = tx.pending.lock().unwrap_or_else(PoisonError::into_inner).has_overhead;
+        if overhead_waits {
+            tx.flush().await?;
+        }
         let statement = select.build(tx.inner.backend());
         tx.statements.overhead.fetch_add(1, Ordering::Relaxed);
         tx.statements.note(&statement);

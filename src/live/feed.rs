@@ -51,12 +51,12 @@ pub trait Herald: Send + Sync {
     fn prepare(&self, event: Arc<FeedEvent>) -> BoxFuture<'_, ()>;
 
     /// What all of them are told of the change with this number, if that is at hand.
-    fn prepared(&self, seq: i64) -> Option<Prepared>;
+    fn prepared(&self, seq: i64) -> Option<Tidings>;
 }
 
 /// What all of a group are told of a change.
 #[derive(Clone, Debug)]
-pub enum Prepared {
+pub enum Tidings {
     /// Nothing: they do not want to hear of it.
     LeftOut,
     Told(Arc<Frame>),
@@ -386,7 +386,7 @@ mod tests {
             })
         }
 
-        fn prepared(&self, _: i64) -> Option<Prepared> {
+        fn prepared(&self, _: i64) -> Option<Tidings> {
             None
         }
     }

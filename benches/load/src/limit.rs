@@ -55,7 +55,7 @@ pub enum Also {
     Tenant,
     /// Write down whose names they answer with, before they answer
     Journal,
-    /// Book with all that belongs to a booking, in one transaction
+    /// Book with what no booking can do without, in one transaction
     Booking,
 }
 

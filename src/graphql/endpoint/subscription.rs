@@ -16,11 +16,11 @@ use super::{Caller, DEADLINE, Endpoint, refused, run, told};
 use crate::access::sessions::Watch;
 use crate::error::{Error, Result};
 use crate::graphql::context::Call;
-use crate::graphql::document::{self, Selected};
+use crate::graphql::document::{Prepared, Selected};
 use crate::graphql::error;
 use crate::graphql::frame::Frame;
 use crate::id::PatientId;
-use crate::live::feed::{FeedEvent, Herald, PREPARED, Prepared, cursor};
+use crate::live::feed::{FeedEvent, Herald, PREPARED, Tidings, cursor};
 use crate::live::follow::{Alike, Pick, Source};
 use crate::live::shared::{Group, KEPT};
 
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a subscription delivers, from the cursor on when the transport knows one.
 pub fn deliveries(
     endpoint: Endpoint,
-    prepared: document::Prepared,
+    prepared: Prepared,
     caller: Caller,
     after: Option<String>,
 ) -> BoxStream<'static, Arc<Frame>> {
@@ -41,7 +41,7 @@ pub fn deliveries(
 /// Runs the operation once, to find out what it follows or why it does not.
 async fn begin(
     endpoint: Endpoint,
-    prepared: document::Prepared,
+    prepared: Prepared,
     caller: Caller,
     after: Option<String>,
 ) -> impl Stream<Item = Arc<Frame>> + Send + use<> {
@@ -93,7 +93,7 @@ fn last(mut response: Response, caller: &Caller) -> Arc<Frame> {
 /// What is run for each event that is told of.
 struct Operation {
     endpoint: Endpoint,
-    prepared: document::Prepared,
+    prepared: Prepared,
     selected: Arc<Selected>,
     alike: Alike,
 }
@@ -109,6 +109,7 @@ struct Prepares {
 /// What was found for one of the latest events.
 struct Latest {
     seq: i64,
+    /// When it was begun to be found out.
     at: Instant,
     /// Held by those who share it. Nothing for an event that is left out.
     frame: Option<Weak<Frame>>,
@@ -202,7 +203,7 @@ impl Operation {
 impl Herald for Prepares {
     fn prepare(&self, event: Arc<FeedEvent>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let seq = event.seq;
+            let (seq, at) = (event.seq, Instant::now());
             // Who is told of it tells the journal.
             let (_, found) = self.operation.tell(&self.caller, &self.pick, event).await;
             let frame = match found {
@@ -212,16 +213,16 @@ impl Herald for Prepares {
             };
             let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
             latest.truncate(PREPARED - 1);
-            latest.push_front(Latest { seq, at: Instant::now(), frame });
+            latest.push_front(Latest { seq, at, frame });
         })
     }
 
-    fn prepared(&self, seq: i64) -> Option<Prepared> {
+    fn prepared(&self, seq: i64) -> Option<Tidings> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let found = latest.iter().find(|found| found.seq == seq && found.at.elapsed() < KEPT)?;
         match &found.frame {
-            None => Some(Prepared::LeftOut),
-            Some(frame) => frame.upgrade().map(Prepared::Told),
+            None => Some(Tidings::LeftOut),
+            Some(frame) => frame.upgrade().map(Tidings::Told),
         }
     }
 }
@@ -266,7 +267,7 @@ impl Subscription {
     }
 
     /// What was prepared of a change for the group that the caller is in still.
-    fn prepared(&self, seq: i64) -> Option<Prepared> {
+    fn prepared(&self, seq: i64) -> Option<Tidings> {
         let (group, herald) = self.herald.as_ref()?;
         let identity = self.caller.identity.as_ref()?;
         (Group::of(identity, &self.operation.selected).as_ref() == Some(group))
@@ -276,9 +277,9 @@ impl Subscription {
     /// What is told of a change; nothing when it is left out.
     async fn tell(&mut self, event: Arc<FeedEvent>) -> Result<Option<Arc<Frame>>, Response> {
         match self.prepared(event.seq) {
-            Some(Prepared::LeftOut) => return Ok(None),
+            Some(Tidings::LeftOut) => return Ok(None),
             // Of all that it shows the journal knows already.
-            Some(Prepared::Told(frame)) if frame.seen.keys().all(|patient| self.told.contains(patient)) => {
+            Some(Tidings::Told(frame)) if frame.seen.keys().all(|patient| self.told.contains(patient)) => {
                 return Ok(Some(frame));
             }
             _ => {}

@@ -1,6 +1,7 @@
-//! A booking written by hand with all that belongs to one: the key of a repeated request, what stands around it, what
+//! A booking written by hand with what none can do without: the key of a repeated request, what stands around it, what
 //! it takes up, its history, and its event in the workspace's chain, in one transaction. Four round trips on PostgreSQL;
-//! on SQLite no more statements than tables.
+//! on SQLite no more statements than tables. Without reminders, keys of patients, hours off and row-level security, and
+//! with tables of one index for keys and events.
 
 use praxis::clock::Clock;
 use praxis::journal::chain;
@@ -140,7 +141,6 @@ pub fn prepare_sqlite(writer: &Connection) -> Outcome<()> {
     }
     let heads = "INSERT INTO bench_heads SELECT id, 0, ?1 FROM workspaces";
     writer.execute(heads, [chain::GENESIS.as_slice()])?;
-    // As many as the server keeps.
     writer.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
