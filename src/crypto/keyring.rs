@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use sha2::Sha256;
 
@@ -101,15 +100,27 @@ impl WorkspaceCipher {
     }
 }
 
-type PatientKey = (WorkspaceId, PatientId, u32);
+/// A patient's cached cipher, or the mark that the key was destroyed.
+#[derive(Clone)]
+enum Slot {
+    Live(Arc<Cipher>),
+    Destroyed,
+}
+
+impl Slot {
+    fn live(self) -> Result<Arc<Cipher>, CryptoError> {
+        match self {
+            Self::Live(cipher) => Ok(cipher),
+            Self::Destroyed => Err(CryptoError::Destroyed),
+        }
+    }
+}
 
 /// The root keys, and the ciphers of the workspaces and patients in use.
 pub struct Keyring {
     roots: RootKeys,
     workspaces: Cache<(WorkspaceId, u32), Arc<WorkspaceCipher>>,
-    patients: Cache<PatientKey, Arc<Cipher>>,
-    /// The keys that were destroyed no longer ago than anybody could still have their rows at hand.
-    destroyed: Cache<PatientKey, ()>,
+    patients: Cache<(WorkspaceId, PatientId, u32), Slot>,
 }
 
 impl Keyring {
@@ -125,11 +136,7 @@ impl Keyring {
                 .time_to_live(limits.life)
                 .build()
         }
-        let (workspaces, patients) = (cache(limits), cache(limits));
-        // The oldest goes first, however often the others were asked for.
-        let destroyed = Cache::builder().max_capacity(limits.entries).time_to_live(limits.life);
-        let destroyed = destroyed.eviction_policy(EvictionPolicy::lru()).build();
-        Self { roots, workspaces, patients, destroyed }
+        Self { roots, workspaces: cache(limits), patients: cache(limits) }
     }
 
     pub fn roots(&self) -> &RootKeys {
@@ -152,13 +159,15 @@ impl Keyring {
         workspace: WorkspaceId,
         row: &WrappedKey,
     ) -> Result<Arc<WorkspaceCipher>, CryptoError> {
-        if let Some(cipher) = self.cached_workspace(workspace, row.version) {
-            return Ok(cipher);
-        }
-        let key = self.unwrap_workspace_key(workspace, row)?;
-        let cipher = Arc::new(WorkspaceCipher::new(workspace, &key, row.version));
-        self.workspaces.insert((workspace, row.version), cipher.clone());
-        Ok(cipher)
+        let entry = self
+            .workspaces
+            .entry((workspace, row.version))
+            .or_try_insert_with(|| {
+                let key = self.unwrap_workspace_key(workspace, row)?;
+                Ok::<_, CryptoError>(Arc::new(WorkspaceCipher::new(workspace, &key, row.version)))
+            })
+            .map_err(|error| *error)?;
+        Ok(entry.into_value())
     }
 
     /// The same workspace key, wrapped under the current root key: rotation of the root.
@@ -183,33 +192,25 @@ impl Keyring {
         patient: PatientId,
         version: u32,
     ) -> Option<Result<Arc<Cipher>, CryptoError>> {
-        let key = (workspace, patient, version);
-        match self.patients.get(&key) {
-            Some(cipher) => Some(Ok(cipher)),
-            None => self.destroyed.contains_key(&key).then_some(Err(CryptoError::Destroyed)),
-        }
+        self.patients.get(&(workspace, patient, version)).map(Slot::live)
     }
 
-    /// The cipher of a patient from its row; `Destroyed` if the key was destroyed since the row was read.
+    /// The cipher of a patient from its row.
     pub fn patient_cipher(
         &self,
         under: &WorkspaceCipher,
         patient: PatientId,
         row: &WrappedKey,
     ) -> Result<Arc<Cipher>, CryptoError> {
-        let key = (under.workspace, patient, row.version);
-        if self.destroyed.contains_key(&key) {
-            return Err(CryptoError::Destroyed);
-        }
-        let cipher = self.passing_patient_cipher(under, patient, row)?;
-        self.patients.insert(key, cipher.clone());
-        // Marked meanwhile: whoever destroys marks first and takes out then, so that either the mark is seen here, or the
-        // cipher is taken out there.
-        if self.destroyed.contains_key(&key) {
-            self.patients.invalidate(&key);
-            return Err(CryptoError::Destroyed);
-        }
-        Ok(cipher)
+        self.patients
+            .entry((under.workspace, patient, row.version))
+            .or_try_insert_with(|| {
+                let key = unwrap_patient_key(under, patient, row)?;
+                Ok::<_, CryptoError>(Slot::Live(Arc::new(Cipher::new(&key, row.version))))
+            })
+            .map_err(|error| *error)?
+            .into_value()
+            .live()
     }
 
     /// The same without keeping it in memory.
@@ -237,11 +238,9 @@ impl Keyring {
 
     /// Takes a destroyed patient key out of memory; called once the erasure of its row is committed.
     ///
-    /// A mark remains, so that a request that had read the row just before does not put the key back.
+    /// A mark stays in its place, so that a request that had read the row just before does not put the key back.
     pub fn destroy_patient_key(&self, workspace: WorkspaceId, patient: PatientId, version: u32) {
-        let key = (workspace, patient, version);
-        self.destroyed.insert(key, ());
-        self.patients.invalidate(&key);
+        self.patients.insert((workspace, patient, version), Slot::Destroyed);
         self.sweep();
     }
 
@@ -249,7 +248,6 @@ impl Keyring {
     pub fn sweep(&self) {
         self.workspaces.run_pending_tasks();
         self.patients.run_pending_tasks();
-        self.destroyed.run_pending_tasks();
     }
 
     fn wrap_workspace_key(&self, workspace: WorkspaceId, version: u32, key: &Key) -> WrappedKey {
