@@ -17,11 +17,6 @@ const ROWS: usize = 128;
 /// Bytes of the file that SQLite reads in place: all of it, as a rule. It would copy what it reads page by page.
 const MAPPED: &str = "68719476736";
 
-/// Kilobytes of pages that a reader keeps, as much as SQLite's own default: most of them it finds in the mapped file.
-const READ_CACHE: &str = "-2000";
-/// The same of the writer: what a transaction changes must not have to leave before its end.
-const WRITE_CACHE: &str = "-16000";
-
 /// Pool sizes and timeouts.
 #[derive(Clone, Debug)]
 pub struct PoolOptions {
@@ -106,7 +101,6 @@ async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, Conne
                     .pragma("wal_autocheckpoint", "4000")
                     .pragma("journal_size_limit", "67108864")
                     .pragma("mmap_size", MAPPED)
-                    .pragma("cache_size", if read_only { READ_CACHE } else { WRITE_CACHE })
                     // What a statement would undo, too.
                     .pragma("temp_store", "MEMORY")
                     .row_buffer_size(ROWS)

@@ -25,6 +25,7 @@ use line::{Line, Open, is_lost};
 
 /// How long a reading transaction may stay open after its end: nobody waits for what it holds, except a migration.
 const MOMENT: Duration = Duration::from_millis(50);
+
 /// The connections of one kind: those that nobody uses, and how many there may be in all.
 pub(super) struct Lender<C>(Arc<Inner<C>>);
 
