@@ -13,9 +13,7 @@ where
 {
     let mut model = E::Model::default();
     for (place, column) in E::Column::iter().enumerate() {
-        let kind = E::Model::get_value_type(column);
-        let value = value(row, first + place, kind.clone())?;
-        model.try_set(column, value.map_or_else(|| null(&kind), Ok)?)?;
+        model.try_set(column, value(row, first + place, E::Model::get_value_type(column))?)?;
     }
     Ok(model)
 }
@@ -30,28 +28,14 @@ pub fn is_null(row: &QueryResult, place: usize) -> Result<bool, DbErr> {
     null.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
 }
 
-fn null(kind: &ArrayType) -> Result<Value, DbErr> {
-    Ok(match kind {
-        ArrayType::Bool => Value::Bool(None),
-        ArrayType::Int => Value::Int(None),
-        ArrayType::BigInt => Value::BigInt(None),
-        ArrayType::String => Value::String(None),
-        ArrayType::Bytes => Value::Bytes(None),
-        ArrayType::Uuid => Value::Uuid(None),
-        ArrayType::ChronoDateTimeUtc => Value::ChronoDateTimeUtc(None),
-        ArrayType::ChronoDate => Value::ChronoDate(None),
-        ArrayType::Json => Value::Json(None),
-        other => return Err(unread(other)),
-    })
-}
-
-/// The value in a row at this place; nothing when it is null.
-pub fn value(row: &QueryResult, place: usize, kind: ArrayType) -> Result<Option<Value>, DbErr> {
-    fn get<T: TryGetable + Into<Value>>(row: &QueryResult, place: usize) -> Result<Option<Value>, DbErr> {
-        Ok(Some(row.try_get_by_index::<T>(place)?.into()))
-    }
-    if is_null(row, place)? {
-        return Ok(None);
+/// The value in a row at this place: of its kind, also when it is null.
+pub fn value(row: &QueryResult, place: usize, kind: ArrayType) -> Result<Value, DbErr> {
+    fn get<T: TryGetable>(row: &QueryResult, place: usize) -> Result<Value, DbErr>
+    where
+        Option<T>: Into<Value>,
+    {
+        let value: Option<T> = if is_null(row, place)? { None } else { Some(row.try_get_by_index(place)?) };
+        Ok(value.into())
     }
     match kind {
         ArrayType::Bool => get::<bool>(row, place),
@@ -63,10 +47,6 @@ pub fn value(row: &QueryResult, place: usize, kind: ArrayType) -> Result<Option<
         ArrayType::ChronoDateTimeUtc => get::<DateTimeUtc>(row, place),
         ArrayType::ChronoDate => get::<Date>(row, place),
         ArrayType::Json => get::<Json>(row, place),
-        other => Err(unread(&other)),
+        other => Err(DbErr::Type(format!("columns of {other:?} are not read by their places"))),
     }
-}
-
-fn unread(kind: &ArrayType) -> DbErr {
-    DbErr::Type(format!("columns of {kind:?} are not read by their places"))
 }

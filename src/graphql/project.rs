@@ -16,7 +16,7 @@ use sea_orm::{
 };
 
 use super::join::Join;
-use crate::db::row::value;
+use crate::db::row::{is_null, value};
 use crate::error::Result;
 
 /// What is asked of the objects that a resolver is about to read.
@@ -224,10 +224,9 @@ where
     let mut model = T::Model::default();
     let mut present = true;
     for (index, column) in shape.chosen(columns).enumerate() {
-        match value(row, *place, T::Model::get_value_type(column))? {
-            Some(value) if present => model.try_set(column, value)?,
-            None if index == 0 => present = false,
-            _ => {}
+        present = present && (index > 0 || !is_null(row, *place)?);
+        if present {
+            model.try_set(column, value(row, *place, T::Model::get_value_type(column))?)?;
         }
         *place += 1;
     }

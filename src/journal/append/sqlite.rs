@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryTrait};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter, QueryTrait,
+};
 
 use super::{Heads, head_of};
 use crate::access::scope::find_global;
@@ -16,7 +18,6 @@ use crate::journal::{chain, entity, head};
 
 /// Rows of one statement: SQLite takes 32,766 parameters.
 const CHUNK: usize = 1_000;
-const COLUMNS: usize = 22;
 
 pub async fn append(tx: &Tx, clock: &Clock, mut rows: Vec<entity::Model>) -> Result<Heads> {
     let mut ends: BTreeMap<WorkspaceId, (i64, Vec<u8>)> =
@@ -35,13 +36,13 @@ pub async fn append(tx: &Tx, clock: &Clock, mut rows: Vec<entity::Model>) -> Res
     }
     while !rows.is_empty() {
         let rest = rows.split_off(rows.len().min(CHUNK));
-        let parameters = rows.len() * COLUMNS;
+        let parameters = rows.len() * entity::Column::iter().count();
         let placed = rows.into_iter().map(|row| row.into_active_model().reset_all());
         tx.overhead().put_change(entity::Entity::insert_many(placed).into_query(), parameters).await?;
         rows = rest;
     }
     let numbers = ends.iter().map(|(workspace, (seq, _))| (*workspace, *seq)).collect();
-    let parameters = ends.len() * 4;
+    let parameters = ends.len() * head::Column::iter().count();
     let moved = ends.into_iter().map(|(workspace, (seq, hash))| head_of(clock, workspace, seq, hash));
     let moved = head::Entity::insert_many(moved).on_conflict(
         OnConflict::column(head::Column::WorkspaceId)
