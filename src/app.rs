@@ -196,9 +196,6 @@ impl App {
             return Ok(value);
         }
         let chain = scope.workspace.unwrap_or(SYSTEM_CHAIN);
-        if scope.workspace.is_none() {
-            tx.set_scope(Scope::workspace(chain)).await?;
-        }
         let seq = append(&tx, &self.clock, chain, events).await?;
         tx.commit().await?;
         self.hub.hint(chain, seq);

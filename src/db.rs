@@ -108,8 +108,15 @@ pub struct Database {
 
 #[derive(Clone)]
 enum Connections {
-    Postgres(Lender<PgConnection>),
-    Sqlite { writer: Lender<SqliteConnection>, readers: Lender<SqliteConnection> },
+    /// The journal's has no transaction left open on it, and does not wait for those who read.
+    Postgres {
+        shared: Lender<PgConnection>,
+        journal: Lender<PgConnection>,
+    },
+    Sqlite {
+        writer: Lender<SqliteConnection>,
+        readers: Lender<SqliteConnection>,
+    },
 }
 
 impl Database {
@@ -119,7 +126,7 @@ impl Database {
 
     pub fn engine(&self) -> Engine {
         match self.connections {
-            Connections::Postgres(_) => Engine::Postgres,
+            Connections::Postgres { .. } => Engine::Postgres,
             Connections::Sqlite { .. } => Engine::Sqlite,
         }
     }
@@ -145,28 +152,31 @@ impl Database {
 
     /// A transaction that writes. SQLite takes the write lock at once, so it cannot fail half-way with "locked".
     pub async fn begin_write(&self, scope: Scope) -> Result<Tx> {
-        self.write(scope, Reach::Scope(scope)).await
-    }
-
-    /// A transaction that appends to these workspaces' journals.
-    pub async fn begin_journal(&self, workspaces: &[WorkspaceId]) -> Result<Tx> {
-        self.write(Scope::default(), Reach::Journals(workspaces)).await
-    }
-
-    async fn read(&self, scope: Scope, reach: Reach<'_>) -> Result<Tx> {
         let session = match &self.connections {
-            Connections::Postgres(connections) => self.begin(connections, &reach, false).await?,
-            Connections::Sqlite { readers, .. } => Session::Sqlite(readers.later()),
+            Connections::Postgres { shared, .. } => self.begin(shared, &Reach::Scope(scope), true).await?,
+            Connections::Sqlite { writer, .. } => {
+                Session::Sqlite(writer.begin("BEGIN IMMEDIATE", true).await?)
+            }
         };
         Ok(Tx::new(session, scope, self.statements.clone()))
     }
 
-    async fn write(&self, scope: Scope, reach: Reach<'_>) -> Result<Tx> {
-        let session = match &self.connections {
-            Connections::Postgres(connections) => self.begin(connections, &reach, true).await?,
-            Connections::Sqlite { writer, .. } => {
-                Session::Sqlite(writer.begin("BEGIN IMMEDIATE", true).await?)
+    /// A transaction that appends to journals of any workspaces, in one go: on PostgreSQL that is a single statement,
+    /// which names them itself.
+    pub async fn begin_journal(&self) -> Result<Tx> {
+        match &self.connections {
+            Connections::Postgres { journal, .. } => {
+                let session = Session::Postgres(journal.later());
+                Ok(Tx::new(session, Scope::default(), self.statements.clone()))
             }
+            Connections::Sqlite { .. } => self.begin_write(Scope::default()).await,
+        }
+    }
+
+    async fn read(&self, scope: Scope, reach: Reach<'_>) -> Result<Tx> {
+        let session = match &self.connections {
+            Connections::Postgres { shared, .. } => self.begin(shared, &reach, false).await?,
+            Connections::Sqlite { readers, .. } => Session::Sqlite(readers.later()),
         };
         Ok(Tx::new(session, scope, self.statements.clone()))
     }
@@ -187,7 +197,9 @@ impl Database {
     /// How the connections are used at the moment.
     pub fn pools(&self) -> Vec<Pool> {
         match &self.connections {
-            Connections::Postgres(shared) => vec![Pool::of("shared", shared)],
+            Connections::Postgres { shared, journal } => {
+                vec![Pool::of("shared", shared), Pool::of("journal", journal)]
+            }
             Connections::Sqlite { writer, readers } => {
                 vec![Pool::of("reader", readers), Pool::of("writer", writer)]
             }
@@ -196,7 +208,10 @@ impl Database {
 
     pub async fn close(&self) {
         match &self.connections {
-            Connections::Postgres(connections) => connections.close().await,
+            Connections::Postgres { shared, journal } => {
+                shared.close().await;
+                journal.close().await;
+            }
             Connections::Sqlite { writer, readers } => {
                 readers.close().await;
                 writer.close().await;

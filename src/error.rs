@@ -127,10 +127,8 @@ fn violation(error: &Error) -> Option<Violation> {
 }
 
 fn database_violation(error: &DbErr) -> Option<Violation> {
-    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) = error
-    else {
-        return None;
-    };
+    let (DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source)) = error else { return None };
+    let RuntimeErr::SqlxError(source) = source else { return None };
     let SqlxError::Database(source) = source.as_ref() else { return None };
     match source.code().as_deref() {
         // PostgreSQL: exclusion_violation; SQLite: the trigger's RAISE(ABORT).
@@ -142,8 +140,8 @@ fn database_violation(error: &DbErr) -> Option<Violation> {
         Some("40001" | "40P01" | "55P03") => Some(Violation::Transient),
         // datetime_field_overflow, numeric_value_out_of_range.
         Some("22008" | "22003") => Some(Violation::OutOfRange),
-        // query_canceled: the statement's time ran out.
-        Some("57014") => Some(Violation::TimedOut),
+        // query_canceled: the statement's time ran out. SQLite: another process did not let go of the file in time.
+        Some("57014" | "5") => Some(Violation::TimedOut),
         _ => None,
     }
 }

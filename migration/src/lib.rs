@@ -30,6 +30,7 @@ mod m20261121_000140_group_commit;
 mod m20261121_000150_covering_indexes;
 mod m20261122_000160_checks;
 mod m20261122_000170_by_now;
+mod m20261122_000180_append_events;
 pub mod table;
 pub mod walls;
 
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000150_covering_indexes::Migration),
             Box::new(m20261122_000160_checks::Migration),
             Box::new(m20261122_000170_by_now::Migration),
+            Box::new(m20261122_000180_append_events::Migration),
         ]
     }
 }

@@ -136,7 +136,10 @@ async fn connect_postgres(url: &str, pool: &PoolOptions) -> Result<Database, Con
                 .statement_cache_capacity(STATEMENTS)
         });
     let connection = sea_orm::Database::connect(options).await?;
-    let connections = Connections::Postgres(Lender::new(connection.clone(), limit, pool.acquire_timeout));
+    let connections = Connections::Postgres {
+        shared: Lender::new(connection.clone(), limit, pool.acquire_timeout),
+        journal: Lender::new(connection.clone(), 1, pool.acquire_timeout),
+    };
     Ok(Database::new(connection, connections))
 }
 

@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(super) use line::Lendable;
-use line::{Line, Open, is_lost};
+use line::{Line, Open, is_lost, is_refusal};
 
 /// How long a reading transaction may stay open after its end: nobody waits for what it holds, except a migration.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -53,7 +53,7 @@ pub(super) struct Lent<C: Lendable> {
     turn: Option<OwnedSemaphorePermit>,
     /// Must not be given back as it is: a statement is under way, or what was written waits for its end.
     busy: bool,
-    /// It goes on with somebody else's transaction, and nothing was answered yet: the server may have ended it.
+    /// Nothing was answered yet since it was taken over as it was: the server may have ended it.
     untried: bool,
 }
 
@@ -80,7 +80,8 @@ impl<C: Lendable> Lender<C> {
         Self(Arc::new(Inner { source, idle, turns, limit, patience }))
     }
 
-    /// A connection for single statements, taken when the first of them needs it.
+    /// A connection for single statements, taken when the first of them needs it. The first is sent twice where the server
+    /// has ended the connection while nobody used it: it reads only, or is refused the second time.
     pub fn later(&self) -> Asking<C> {
         Asking { lender: self.clone(), lent: tokio::sync::Mutex::default(), writes: false }
     }
@@ -113,7 +114,7 @@ impl<C: Lendable> Lender<C> {
             let mut lent = self.lend(idle, turn.take()).await?;
             match lent.begin(begin).await {
                 Ok(()) => return Ok(lent),
-                Err(error) if used => {
+                Err(error) if used && !is_refusal(&error) => {
                     tracing::debug!(%error, "a connection was lost while nobody used it");
                     turn = lent.turn.take();
                     lent.line = None;
@@ -127,7 +128,10 @@ impl<C: Lendable> Lender<C> {
     async fn take(&self) -> Result<Lent<C>, DbErr> {
         let turn = self.turn().await?;
         let idle = self.idle().lines.pop();
-        self.lend(idle, Some(turn)).await
+        let untried = idle.is_some();
+        let mut lent = self.lend(idle, Some(turn)).await?;
+        lent.untried = untried;
+        Ok(lent)
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, DbErr> {
@@ -273,25 +277,18 @@ impl<C: Lendable> Asking<C> {
             match &answer {
                 Ok(_) => {}
                 Err(error) if untried && is_lost(error) => {
-                    let Some(open) = line.open.take() else { return Ok(answer) };
-                    lent.line = None;
-                    *lent = self.lender.begin_elsewhere(lent.turn.take(), &open.begin).await?;
-                    // What is sent once more may be what makes it another one.
-                    if open.spoiled {
-                        lent.spoil();
-                    }
+                    let open = line.open.take();
+                    (lent.line, lent.busy) = (None, false);
+                    let turn = lent.turn.take();
+                    *lent = match open {
+                        Some(open) => self.lender.begin_elsewhere(turn, &open.begin).await?,
+                        None => self.lender.lend(None, turn).await?,
+                    };
                     continue;
                 }
                 Err(_) => lent.spoil(),
             }
             return Ok(answer);
-        }
-    }
-
-    /// Says that the transaction is not as it was begun any more: nobody else goes on with it.
-    pub async fn spoil(&self) {
-        if let Some(lent) = &mut *self.lent.lock().await {
-            lent.spoil();
         }
     }
 

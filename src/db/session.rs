@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use super::lender::{Asking, Lender};
 use super::{Engine, Scope};
-use crate::id::{UserId, WorkspaceId};
+use crate::id::UserId;
 
 pub(super) enum Session {
-    /// A transaction.
+    /// A transaction, or a single statement.
     Postgres(Asking<PgConnection>),
     /// The one writing transaction, or single statements that only read.
     Sqlite(Asking<SqliteConnection>),
@@ -98,14 +98,6 @@ impl Session {
         }
     }
 
-    /// Says that the transaction has other rights than it was begun with.
-    pub async fn spoil(&self) {
-        match self {
-            Self::Postgres(asking) => asking.spoil().await,
-            Self::Sqlite(asking) => asking.spoil().await,
-        }
-    }
-
     pub async fn commit(self) -> Result<(), DbErr> {
         let done = match self {
             Self::Postgres(asking) => asking.commit().await,
@@ -156,8 +148,6 @@ const READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY";
 /// What a transaction may touch: what row-level security is told with its `BEGIN`.
 pub(super) enum Reach<'a> {
     Scope(Scope),
-    /// Appends to these workspaces' journals, and nothing else of theirs.
-    Journals(&'a [WorkspaceId]),
     /// Reads of these users' memberships.
     Memberships(&'a [UserId]),
 }
@@ -170,9 +160,6 @@ impl Reach<'_> {
                 let workspace = scope.workspace.map(|id| ("app.workspace_id", vec![id.0]));
                 let user = scope.user.map(|id| ("app.user_id", vec![id.0]));
                 workspace.into_iter().chain(user).collect()
-            }
-            Self::Journals(ids) => {
-                vec![("app.journal_workspaces", ids.iter().map(|id| id.0).collect())]
             }
             Self::Memberships(ids) => vec![("app.checked_users", ids.iter().map(|id| id.0).collect())],
         }
@@ -219,6 +206,7 @@ fn in_execution(error: sqlx::Error) -> DbErr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::WorkspaceId;
 
     #[test]
     fn a_transaction_begins_with_exactly_its_scope() {
@@ -231,13 +219,11 @@ mod tests {
              SET LOCAL app.user_id = '00000000-0000-0000-0000-000000000008'"
         );
         assert_eq!(
-            begin(&Reach::Journals(&[workspace, WorkspaceId(Uuid::from_u128(9))]), true),
-            "BEGIN; SET LOCAL app.journal_workspaces = '00000000-0000-0000-0000-000000000007,\
-             00000000-0000-0000-0000-000000000009'"
-        );
-        assert_eq!(
-            begin(&Reach::Memberships(&[user]), false),
-            format!("{READ}; SET LOCAL app.checked_users = '00000000-0000-0000-0000-000000000008'")
+            begin(&Reach::Memberships(&[user, UserId(Uuid::from_u128(9))]), false),
+            format!(
+                "{READ}; SET LOCAL app.checked_users = '00000000-0000-0000-0000-000000000008,\
+                 00000000-0000-0000-0000-000000000009'"
+            )
         );
     }
 }

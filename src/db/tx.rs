@@ -59,33 +59,6 @@ impl Tx {
         }
     }
 
-    /// Tells row-level security whose rows are meant from here on, until the transaction ends.
-    ///
-    /// Work outside any workspace names the chain that its events go to when it is done; nothing else does.
-    pub(crate) async fn set_scope(&self, scope: Scope) -> Result<()> {
-        if self.engine == Engine::Sqlite {
-            return Ok(());
-        }
-        self.flush().await?;
-        let text = |id: Option<uuid::Uuid>| Value::from(id.map(|id| id.to_string()).unwrap_or_default());
-        let statement = match (scope.workspace, scope.user) {
-            (workspace, None) => Statement::from_sql_and_values(
-                DbBackend::Postgres,
-                "SELECT set_config('app.workspace_id', $1, true)",
-                [text(workspace.map(|w| w.0))],
-            ),
-            (workspace, user) => Statement::from_sql_and_values(
-                DbBackend::Postgres,
-                "SELECT set_config('app.workspace_id', $1, true), set_config('app.user_id', $2, true)",
-                [text(workspace.map(|w| w.0)), text(user.map(|u| u.0))],
-            ),
-        };
-        self.inner.spoil().await;
-        self.statements.overhead.fetch_add(1, Ordering::Relaxed);
-        self.inner.execute(statement).await?;
-        Ok(())
-    }
-
     pub fn engine(&self) -> Engine {
         self.engine
     }

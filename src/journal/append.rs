@@ -8,11 +8,8 @@ mod sqlite;
 
 use std::collections::BTreeMap;
 
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{EntityTrait, Set};
-
+use super::entity;
 use super::event::Event;
-use super::{chain, entity, head};
 use crate::clock::Clock;
 use crate::db::Engine;
 use crate::db::tx::Tx;
@@ -39,20 +36,7 @@ pub async fn append_all(tx: &Tx, clock: &Clock, chains: Chains) -> Result<Heads>
     }
     match tx.engine() {
         Engine::Sqlite => sqlite::append(tx, clock, rows).await,
-        Engine::Postgres => {
-            let mut heads = postgres::append(tx, &rows).await?;
-            rows.retain(|row| !heads.contains_key(&row.workspace_id));
-            if !rows.is_empty() {
-                // The first events of their workspaces.
-                create_heads(tx, clock, &rows).await?;
-                let first = postgres::append(tx, &rows).await?;
-                if rows.iter().any(|row| !first.contains_key(&row.workspace_id)) {
-                    return Err(headless());
-                }
-                heads.extend(first);
-            }
-            Ok(heads)
-        }
+        Engine::Postgres => postgres::append(tx, clock.now(), &rows).await,
     }
 }
 
@@ -84,27 +68,6 @@ fn row_of(clock: &Clock, workspace: WorkspaceId, event: Event) -> entity::Model 
     }
 }
 
-async fn create_heads(tx: &Tx, clock: &Clock, rows: &[entity::Model]) -> Result<()> {
-    let workspaces: std::collections::BTreeSet<WorkspaceId> =
-        rows.iter().map(|row| row.workspace_id).collect();
-    let first = workspaces.into_iter().map(|workspace| head_of(clock, workspace, 0, chain::GENESIS.to_vec()));
-    head::Entity::insert_many(first)
-        .on_conflict(OnConflict::column(head::Column::WorkspaceId).do_nothing().to_owned())
-        .try_insert()
-        .exec_without_returning(&tx.overhead())
-        .await?;
-    Ok(())
-}
-
-fn head_of(clock: &Clock, workspace: WorkspaceId, seq: i64, hash: Vec<u8>) -> head::ActiveModel {
-    head::ActiveModel {
-        workspace_id: Set(workspace),
-        seq: Set(seq),
-        hash: Set(hash),
-        updated_at: Set(clock.now()),
-    }
-}
-
 fn headless() -> Error {
-    Error::internal(std::io::Error::other("the journal's head cannot be created"))
+    Error::internal(std::io::Error::other("a journal's head cannot be created"))
 }

@@ -72,8 +72,7 @@ async fn store(db: &Database, clock: &Clock, group: Vec<Job>) {
 
 /// One transaction for all workspaces of the group, whose number of statements does not depend on theirs.
 async fn commit(db: &Database, clock: &Clock, chains: Chains) -> Result<()> {
-    let workspaces: Vec<WorkspaceId> = chains.keys().copied().collect();
-    let tx = db.begin_journal(&workspaces).await?;
+    let tx = db.begin_journal().await?;
     append_all(&tx, clock, chains).await?;
     tx.commit().await
 }

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use praxis::access::actor::Actor;
 use praxis::db::connect::{PoolOptions, connect};
 use praxis::db::{Database, Scope};
+use praxis::error::Error;
 use praxis::id::WorkspaceId;
+use praxis::journal::entity::AuditKind;
+use praxis::journal::event::Event;
 use sea_orm::sea_query::{InsertStatement, Query, UpdateStatement};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
@@ -288,4 +292,39 @@ async fn connections_that_the_server_ended_are_replaced() {
         writes.execute_unprepared("UPDATE workspaces SET name = name").await.unwrap();
         writes.commit().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_journal_is_written_once_although_the_server_ended_its_connection() {
+    let site = Site::new(On::Postgres).await;
+    let by = Actor::system(site.workspace, "test");
+    let app = &site.test.app;
+    let before = app.feeds.head(site.workspace).await.unwrap();
+    for number in 1..=5 {
+        let read = Event::by(&by, AuditKind::Read, "patient.viewed");
+        app.journal.append(site.workspace, vec![read]).await.unwrap();
+        assert_eq!(app.feeds.head(site.workspace).await.unwrap(), before + number);
+        assert!(seen(&site.test, END).await >= 1);
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_holds_up_for_too_long_is_refused_and_goes_through_later() {
+    let site = Site::new(On::Sqlite).await;
+    let app = &site.test.app;
+    let by = Actor::system(site.workspace, "test");
+    let rename =
+        || app.write(&by, |unit| async move { Ok(unit.execute_unprepared(RENAME).await.map(drop)?) });
+    let wait = || app.write(&by, |unit| async move { Ok(unit.put_change(renamed("South"), 1).await?) });
+    let ask = || app.write(&by, |unit| async move { Ok(text(&**unit, "SELECT name FROM workspaces").await) });
+    let other = site.db.begin_write(site.scope()).await.unwrap();
+    other.execute_unprepared("UPDATE workspaces SET name = name").await.unwrap();
+    assert!(matches!(rename().await, Err(Error::Unavailable("database"))));
+    assert!(matches!(wait().await, Err(Error::Unavailable("database"))));
+    other.rollback().await.unwrap();
+    assert_eq!(site.name().await, "north practice");
+    wait().await.unwrap();
+    assert_eq!(ask().await.unwrap(), "South");
+    rename().await.unwrap();
+    assert_eq!(ask().await.unwrap(), "Elsewhere");
 }

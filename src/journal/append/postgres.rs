@@ -1,70 +1,43 @@
-//! PostgreSQL: one statement, in which the database itself numbers and chains the events.
-//!
-//! The heads are locked in the order of their ids, so that two transactions that append to several workspaces
-//! cannot wait for each other in a circle. What a lock waited for is seen: the row that it returns is the latest
-//! one, although the rest of the statement looks at the data as it was when the statement began.
+//! PostgreSQL: one call of a function, in which the database itself numbers and chains the events (`append_events` in
+//! `migration/`).
 
 use chrono::SecondsFormat;
+use sea_orm::prelude::DateTimeUtc;
 use sea_orm::sea_query::{PostgresQueryBuilder, SqlWriter, SqlWriterValues};
-use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, Statement};
+use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, Statement, Value};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::Heads;
+use super::{Heads, headless};
 use crate::db::pending::push;
 use crate::db::tx::Tx;
 use crate::error::{Error, Result};
 use crate::journal::{chain, entity};
 
-/// The events as a table.
-const EVENT: &str = "::text::json) AS event (
-        workspace_id uuid, nth bigint, id uuid, occurred_at timestamptz, action text, kind text,
-        actor_user_id uuid, actor_membership_id uuid, actor_role text, auth_session_id uuid,
-        subject_type text, subject_id uuid, patient_id uuid, request_id text, ip text, user_agent text,
-        purpose text, reason text, detail text, changes bytea, content bytea)
-), head AS MATERIALIZED (
-    SELECT workspace_id, seq, hash FROM audit_heads
-    WHERE workspace_id IN (SELECT workspace_id FROM event) AND ";
-
-/// What becomes of them. Events of a workspace without a head are left out; the heads that it returns are those
-/// that were there.
-const APPEND: &str = " ORDER BY workspace_id FOR UPDATE
-), link (workspace_id, nth, seq, prev_hash, hash) AS (
-    SELECT workspace_id, 0::bigint, seq, hash, hash FROM head
-    UNION ALL
-    SELECT event.workspace_id, event.nth, link.seq + 1, link.hash,
-           sha256(link.hash || int8send(link.seq + 1) || event.content)
-    FROM link JOIN event ON event.workspace_id = link.workspace_id AND event.nth = link.nth + 1
-), added AS (
-    INSERT INTO audit_events (workspace_id, seq, id, occurred_at, action, kind, actor_user_id,
-        actor_membership_id, actor_role, auth_session_id, subject_type, subject_id, patient_id, request_id,
-        ip, user_agent, purpose, reason, detail, changes, prev_hash, hash)
-    SELECT workspace_id, link.seq, id, occurred_at, action, kind, actor_user_id,
-        actor_membership_id, actor_role, auth_session_id, subject_type, subject_id, patient_id, request_id,
-        ip, user_agent, purpose, reason, detail, changes, link.prev_hash, link.hash
-    FROM link JOIN event USING (workspace_id, nth)
-)
-UPDATE audit_heads SET seq = last.seq, hash = last.hash
-FROM (SELECT DISTINCT ON (workspace_id) workspace_id, seq, hash FROM link ORDER BY workspace_id, nth DESC) last
-WHERE audit_heads.workspace_id = last.workspace_id
-RETURNING audit_heads.workspace_id, audit_heads.seq";
-
 /// `rows` are grouped by workspace. What waits in the transaction goes in first, in the same statement.
 ///
 /// The text is the same however many events there are, so that it is planned once.
-pub async fn append(tx: &Tx, rows: &[entity::Model]) -> Result<Heads> {
+pub async fn append(tx: &Tx, now: DateTimeUtc, rows: &[entity::Model]) -> Result<Heads> {
+    let mut workspaces: Vec<String> = rows.iter().map(|row| row.workspace_id.0.to_string()).collect();
+    workspaces.dedup();
     let mut sql = SqlWriterValues::new("$", true);
-    push(&mut sql, "WITH RECURSIVE ");
+    push(&mut sql, "WITH ");
     let done = tx.take_pending().write(&mut sql);
-    push(&mut sql, "event AS MATERIALIZED (SELECT * FROM json_to_recordset(");
-    sql.push_param(encode(rows)?.into(), &PostgresQueryBuilder);
-    push(&mut sql, EVENT);
-    push(&mut sql, &done);
-    push(&mut sql, APPEND);
+    // With what the function is called is known once all that is carried out: so it locks the heads last.
+    push(&mut sql, &format!("done AS (SELECT {done} AS yes) SELECT appended.* FROM done, append_events("));
+    push(&mut sql, "CASE WHEN done.yes THEN ");
+    let parameters: [Value; 3] = [workspaces.join(",").into(), encode(rows)?.into(), now.into()];
+    for (parameter, after) in parameters.into_iter().zip([" END, ", ", ", ") AS appended"]) {
+        sql.push_param(parameter, &PostgresQueryBuilder);
+        push(&mut sql, after);
+    }
     let (sql, values) = sql.into_parts();
     let statement = Statement { sql, values: Some(values), db_backend: DbBackend::Postgres };
     let heads = tx.overhead().query_all_raw(statement).await?;
-    heads.iter().map(|row| Ok((row.try_get("", "workspace_id")?, row.try_get("", "seq")?))).collect()
+    if heads.len() < workspaces.len() {
+        return Err(headless());
+    }
+    heads.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
 }
 
 fn encode(rows: &[entity::Model]) -> Result<String> {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter, QueryTrait,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter, QueryTrait, Set,
 };
 
-use super::{Heads, head_of};
+use super::Heads;
 use crate::access::scope::find_global;
 use crate::clock::Clock;
 use crate::db::tx::Tx;
@@ -43,7 +43,12 @@ pub async fn append(tx: &Tx, clock: &Clock, mut rows: Vec<entity::Model>) -> Res
     }
     let numbers = ends.iter().map(|(workspace, (seq, _))| (*workspace, *seq)).collect();
     let parameters = ends.len() * head::Column::iter().count();
-    let moved = ends.into_iter().map(|(workspace, (seq, hash))| head_of(clock, workspace, seq, hash));
+    let moved = ends.into_iter().map(|(workspace_id, (seq, hash))| head::ActiveModel {
+        workspace_id: Set(workspace_id),
+        seq: Set(seq),
+        hash: Set(hash),
+        updated_at: Set(clock.now()),
+    });
     let moved = head::Entity::insert_many(moved).on_conflict(
         OnConflict::column(head::Column::WorkspaceId)
             .update_columns([head::Column::Seq, head::Column::Hash])

@@ -57,6 +57,36 @@ async fn a_group_commit_appends_to_the_journals_it_names_and_opens_nothing_else(
 }
 
 #[tokio::test]
+async fn who_works_for_a_workspace_appends_to_its_journal_only() {
+    with_postgres(async |db: &DatabaseConnection| {
+        let (own, other) = (Practice::open(db).await, Practice::open(db).await);
+        db.execute_unprepared("SET ROLE praxis_app").await.unwrap();
+        let append = async |workspaces: &[Uuid]| {
+            let ids: Vec<String> = workspaces.iter().map(Uuid::to_string).collect();
+            let call = format!("SELECT reached::text FROM append_events('{}', '[]', now())", ids.join(","));
+            db.execute_unprepared(&call).await
+        };
+        let opened = "SELECT coalesce(current_setting('app.journal_workspaces', true), '')";
+
+        db.execute_unprepared(&format!("SELECT set_config('app.workspace_id', '{}', false)", own.workspace))
+            .await
+            .unwrap();
+        assert_eq!(append(&[own.workspace]).await.unwrap().rows_affected(), 1);
+        for named in [vec![other.workspace], vec![own.workspace, other.workspace]] {
+            let foreign = append(&named).await.unwrap_err();
+            assert!(foreign.to_string().contains("row-level security"), "{foreign}");
+        }
+        db.execute_unprepared("SELECT set_config('app.workspace_id', '', false)").await.unwrap();
+        let both = append(&[own.workspace, other.workspace]).await.unwrap();
+        assert_eq!(both.rows_affected(), 2);
+        // With the transaction ends what it was opened to.
+        assert_eq!(texts(db, opened).await, [[""]]);
+        assert_eq!(count(db, "audit_heads").await, "0");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_check_reads_the_memberships_of_the_users_it_names_and_opens_nothing_else() {
     with_postgres(async |db: &DatabaseConnection| {
         let practice = Practice::open(db).await;
