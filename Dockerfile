@@ -9,10 +9,11 @@ FROM rust:1.95-bookworm AS builder
 WORKDIR /praxis
 COPY . .
 COPY --from=web /web/dist web/dist
+# Builds twice, and lets the first build serve the load harness in between.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/praxis/target \
-    PRAXIS_WEB=off cargo build --profile dist --locked --bin praxis \
-    && install -D target/dist/praxis /image/usr/local/bin/praxis \
+    PRAXIS_WEB=off scripts/dist \
+    && install -D target/trained/praxis /image/usr/local/bin/praxis \
     && mkdir /image/data
 
 FROM gcr.io/distroless/cc-debian12:nonroot

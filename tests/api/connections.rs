@@ -315,7 +315,7 @@ async fn what_another_process_holds_up_for_too_long_is_refused_and_goes_through_
     let by = Actor::system(site.workspace, "test");
     let rename =
         || app.write(&by, |unit| async move { Ok(unit.execute_unprepared(RENAME).await.map(drop)?) });
-    let wait = || app.write(&by, |unit| async move { Ok(unit.put_change(renamed("South"), 1).await?) });
+    let wait = || app.write(&by, |unit| async move { unit.put_change(renamed("South"), 1).await });
     let ask = || app.write(&by, |unit| async move { Ok(text(&**unit, "SELECT name FROM workspaces").await) });
     let other = site.db.begin_write(site.scope()).await.unwrap();
     other.execute_unprepared("UPDATE workspaces SET name = name").await.unwrap();

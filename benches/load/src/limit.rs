@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use crate::Outcome;
@@ -66,8 +67,12 @@ pub async fn serve(site: &Site, listener: TcpListener, also: &[Also]) -> Outcome
         Engine::Sqlite => sqlite::routes(&site.file(), also)?,
     };
     let routes = routes.merge(Router::new().route("/q5", get(q5))).merge(live::routes());
-    axum::serve(listener, routes.layer(Extension(replies))).await?;
-    Ok(())
+    // Ended as the server is, with all that it noted: a build that counts what is used writes that at its end.
+    let mut ended = signal(SignalKind::terminate())?;
+    tokio::select! {
+        served = axum::serve(listener, routes.layer(Extension(replies))) => Ok(served?),
+        _ = ended.recv() => Ok(()),
+    }
 }
 
 /// How what was found becomes an answer.
