@@ -1,4 +1,4 @@
-//! The database: one writer and a read-only pool on SQLite, one pool on PostgreSQL.
+//! The database: one writer and a read-only pool on SQLite, one pool and the journal's own connection on PostgreSQL.
 //!
 //! Everything goes through a [`Tx`]: on PostgreSQL it carries the workspace as a transaction-local
 //! setting that row-level security reads, so a connection keeps no tenant beyond its transaction.
@@ -14,7 +14,7 @@ pub mod tx;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sea_orm::sqlx::{PgConnection, SqliteConnection};
+use sea_orm::sqlx::{self, PgConnection, SqliteConnection};
 use sea_orm::{DatabaseConnection, Statement};
 
 use crate::error::Result;
@@ -221,4 +221,11 @@ impl Database {
             tracing::warn!(%error, "closing the database");
         }
     }
+}
+
+/// Whether SQLite says that another process has the file: it writes, it recovers the file, or it has written since the
+/// transaction began.
+pub fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("5" | "261" | "517"))
 }

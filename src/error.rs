@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
+use crate::db::is_busy;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// One thing wrong with the input: where, and what.
@@ -129,6 +131,9 @@ fn violation(error: &Error) -> Option<Violation> {
 fn database_violation(error: &DbErr) -> Option<Violation> {
     let (DbErr::Exec(source) | DbErr::Query(source) | DbErr::Conn(source)) = error else { return None };
     let RuntimeErr::SqlxError(source) = source else { return None };
+    if is_busy(source) {
+        return Some(Violation::TimedOut);
+    }
     let SqlxError::Database(source) = source.as_ref() else { return None };
     match source.code().as_deref() {
         // PostgreSQL: exclusion_violation; SQLite: the trigger's RAISE(ABORT).
@@ -140,8 +145,8 @@ fn database_violation(error: &DbErr) -> Option<Violation> {
         Some("40001" | "40P01" | "55P03") => Some(Violation::Transient),
         // datetime_field_overflow, numeric_value_out_of_range.
         Some("22008" | "22003") => Some(Violation::OutOfRange),
-        // query_canceled: the statement's time ran out. SQLite: another process did not let go of the file in time.
-        Some("57014" | "5") => Some(Violation::TimedOut),
+        // query_canceled: the statement's time ran out.
+        Some("57014") => Some(Violation::TimedOut),
         _ => None,
     }
 }

@@ -31,6 +31,7 @@ BEGIN
     IF (SELECT count(*) FROM audit_heads WHERE workspace_id = ANY (named)) < cardinality(named) THEN
         INSERT INTO audit_heads (workspace_id, seq, hash, updated_at)
             SELECT first, 0, decode(repeat('00', 32), 'hex'), since FROM unnest(named) first
+            WHERE NOT EXISTS (SELECT FROM audit_heads WHERE workspace_id = first)
             ON CONFLICT (workspace_id) DO NOTHING;
     END IF;
     RETURN QUERY

@@ -138,7 +138,8 @@ async fn connect_postgres(url: &str, pool: &PoolOptions) -> Result<Database, Con
     let connection = sea_orm::Database::connect(options).await?;
     let connections = Connections::Postgres {
         shared: Lender::new(connection.clone(), limit, pool.acquire_timeout),
-        journal: Lender::new(connection.clone(), 1, pool.acquire_timeout),
+        // The second one for when the first does not answer.
+        journal: Lender::new(connection.clone(), 2, pool.acquire_timeout),
     };
     Ok(Database::new(connection, connections))
 }

@@ -20,8 +20,9 @@ use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::is_busy;
 pub(super) use line::Lendable;
-use line::{Line, Open, is_lost, is_refusal};
+use line::{Line, Open, is_lost};
 
 /// How long a reading transaction may stay open after its end: nobody waits for what it holds, except a migration.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -114,7 +115,7 @@ impl<C: Lendable> Lender<C> {
             let mut lent = self.lend(idle, turn.take()).await?;
             match lent.begin(begin).await {
                 Ok(()) => return Ok(lent),
-                Err(error) if used && !is_refusal(&error) => {
+                Err(error) if used && !is_busy(&error) => {
                     tracing::debug!(%error, "a connection was lost while nobody used it");
                     turn = lent.turn.take();
                     lent.line = None;
@@ -342,9 +343,14 @@ impl<C: Lendable> Lent<C> {
         };
         self.busy = true;
         line.open = Some(Open::now(begin));
-        line.connection.tell(sql).await?;
-        self.busy = false;
-        Ok(())
+        let told = line.connection.tell(sql).await;
+        match &told {
+            Ok(()) => self.busy = false,
+            // Nothing was begun, and SQLite's writer had left nothing open.
+            Err(error) if is_busy(error) => (line.open, self.busy) = (None, false),
+            Err(_) => {}
+        }
+        told
     }
 
     fn spoil(&mut self) {

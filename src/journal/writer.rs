@@ -5,6 +5,8 @@
 //!
 //! It hints nobody: those who follow a workspace wait for its changes, which business transactions record.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::append::{Chains, append_all};
@@ -16,6 +18,8 @@ use crate::id::WorkspaceId;
 
 /// The most requests that share one commit.
 const GROUP: usize = 32;
+/// How long a commit may take: longer than the database lets a statement take, which it says itself.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 #[derive(Clone)]
 pub struct Writer(mpsc::Sender<Job>);
@@ -70,9 +74,13 @@ async fn store(db: &Database, clock: &Clock, group: Vec<Job>) {
     }
 }
 
-/// One transaction for all workspaces of the group, whose number of statements does not depend on theirs.
+/// One transaction for all workspaces of the group, whose number of statements does not depend on theirs. A server that does
+/// not answer holds up nobody for long: whoever comes next takes another connection.
 async fn commit(db: &Database, clock: &Clock, chains: Chains) -> Result<()> {
-    let tx = db.begin_journal().await?;
-    append_all(&tx, clock, chains).await?;
-    tx.commit().await
+    let commit = async {
+        let tx = db.begin_journal().await?;
+        append_all(&tx, clock, chains).await?;
+        tx.commit().await
+    };
+    tokio::time::timeout(PATIENCE, commit).await.unwrap_or(Err(Error::Unavailable("journal")))
 }

@@ -116,8 +116,3 @@ pub fn is_lost(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
-
-/// Whether the database answers, and says no.
-pub fn is_refusal(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(_)) && !is_lost(error)
-}
