@@ -35,6 +35,7 @@ stop_postgres() {
     wait "$PG_PID" || true
   fi
   [[ -z $PG_HOME ]] || rm -rf "$PG_HOME"
+  PG_PID='' PG_HOME=''
 }
 
 start_postgres() {

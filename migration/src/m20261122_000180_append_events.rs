@@ -12,8 +12,8 @@ use crate::table::execute;
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-/// `workspaces` are ids with commas between them; `events` is a JSON array, in which those of a workspace are numbered from 1 by `nth`; a workspace's first hash comes
-/// after 32 zeros.
+/// `workspaces` are ids with commas between them; `events` is a JSON array, in which those of a workspace are numbered
+/// from 1 by `nth`; a workspace's first hash comes after 32 zeros.
 ///
 /// The heads are locked in the order of their ids, so that two transactions that append to several workspaces
 /// cannot wait for each other in a circle. What a lock waited for is seen: the row that it returns is the latest
