@@ -14,9 +14,6 @@ const STATEMENTS: usize = 500;
 /// Rows that SQLite's thread reads ahead: a page, so that it need not wait for whoever takes them.
 const ROWS: usize = 128;
 
-/// Bytes of the file that SQLite reads in place: all of it, as a rule. It would copy what it reads page by page.
-const MAPPED: &str = "68719476736";
-
 /// Pool sizes and timeouts.
 #[derive(Clone, Debug)]
 pub struct PoolOptions {
@@ -100,7 +97,6 @@ async fn connect_sqlite(url: &str, pool: &PoolOptions) -> Result<Database, Conne
                     // A checkpoint waits for the disk twice: every 16 MB, not every four.
                     .pragma("wal_autocheckpoint", "4000")
                     .pragma("journal_size_limit", "67108864")
-                    .pragma("mmap_size", MAPPED)
                     // What a statement would undo, too.
                     .pragma("temp_store", "MEMORY")
                     .row_buffer_size(ROWS)

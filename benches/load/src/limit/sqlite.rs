@@ -115,7 +115,10 @@ impl File {
         READER.with_borrow_mut(|slot| {
             if slot.is_none() {
                 let reader = Connection::open_with_flags(&*self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-                reader.pragma_update(None, "mmap_size", 268_435_456)?;
+                // Whoever writes makes all others map the file anew.
+                if self.journal.is_none() {
+                    reader.pragma_update(None, "mmap_size", 268_435_456)?;
+                }
                 reader.set_prepared_statement_cache_capacity(32);
                 *slot = Some(reader);
             }
