@@ -1,4 +1,5 @@
-//! What a request pays before it runs: the guard, a document seen for the first time, and one that is remembered.
+//! What a request pays before it runs: a document seen for the first time, one that is remembered, and whether the field
+//! guard has anything to refuse.
 
 use std::hint::black_box;
 
@@ -8,6 +9,7 @@ use praxis::config::Config;
 use praxis::graphql::document::Documents;
 use praxis::graphql::document::trusted::TrustedDocuments;
 use praxis::graphql::request::Request;
+use praxis::member::entity::Role;
 
 const APPOINTMENT: &str = "query Appointment($id: ID!) { appointment(id: $id) { id startsAt endsAt timezone status \
     appointmentType priority patient { id firstName lastName } practitioner { id displayName } \
@@ -29,6 +31,12 @@ fn ordinary(criterion: &mut Criterion) {
     let known = request(APPOINTMENT.into());
     criterion.bench_function("document/remembered", |bench| {
         bench.iter(|| black_box(documents.prepare(&known).is_ok()));
+    });
+    let prepared = documents.prepare(&known).expect("a document of the schema");
+    criterion.bench_function("guard/whether a role needs it", |bench| {
+        bench.iter(|| {
+            prepared.needs_no_guard(|permission| black_box(permission).roles().contains(&Role::Staff))
+        });
     });
     let mut number = 0u64;
     criterion.bench_function("document/first time", |bench| {

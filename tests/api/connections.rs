@@ -1,6 +1,7 @@
 //! What a connection keeps from one transaction to the next: nothing, whatever became of the first.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use praxis::access::actor::Actor;
 use praxis::db::connect::{PoolOptions, connect};
@@ -9,8 +10,11 @@ use praxis::error::Error;
 use praxis::id::WorkspaceId;
 use praxis::journal::entity::AuditKind;
 use praxis::journal::event::Event;
+use praxis::journal::writer::Writer;
 use sea_orm::sea_query::{InsertStatement, Query, UpdateStatement};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use crate::support::app::TestApp;
 use crate::support::database::On;
@@ -39,6 +43,42 @@ impl Site {
     async fn name(&self) -> String {
         let tx = self.db.begin_read(self.scope()).await.unwrap();
         text(&tx, "SELECT name FROM workspaces").await
+    }
+}
+
+/// A way to the server that can be cut: connections stay, and nothing passes on them any more.
+struct Way {
+    url: String,
+    cut: Arc<Notify>,
+}
+
+impl Way {
+    async fn to(url: &str) -> Self {
+        let (who, rest) = url.split_once('@').expect("the URL names a role");
+        let (server, database) = rest.split_once('/').expect("the URL names a database");
+        let (server, cut) = (server.to_owned(), Arc::new(Notify::new()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{who}@{}/{database}", listener.local_addr().unwrap());
+        let cuts = cut.clone();
+        tokio::spawn(async move {
+            while let Ok((mut here, _)) = listener.accept().await {
+                let (server, cut) = (server.clone(), cuts.clone());
+                tokio::spawn(async move {
+                    let mut there = TcpStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut here, &mut there) => {}
+                        // Both ends stay open, and hear nothing.
+                        () = cut.notified() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { url, cut }
+    }
+
+    /// Cuts the connections there are; those to come get through.
+    fn cut(&self) {
+        self.cut.notify_waiters();
     }
 }
 
@@ -257,7 +297,7 @@ async fn a_read_goes_on_with_the_transaction_of_the_last_one_unless_that_is_anot
     assert_ne!(which().await, third, "nobody came for a while");
 
     let mut seen = std::collections::BTreeSet::new();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while begun.elapsed() < Duration::from_millis(700) {
         seen.insert(which().await);
     }
@@ -306,6 +346,25 @@ async fn the_journal_is_written_once_although_the_server_ended_its_connection() 
         assert_eq!(app.feeds.head(site.workspace).await.unwrap(), before + number);
         assert!(seen(&site.test, END).await >= 1);
     }
+}
+
+#[tokio::test]
+async fn a_journal_that_does_not_answer_is_given_up_and_the_next_event_takes_another_connection() {
+    let site = Site::new(On::Postgres).await;
+    let app = &site.test.app;
+    let way = Way::to(&site.test.database.url).await;
+    let db = connect(&way.url, &PoolOptions::default()).await.unwrap();
+    let journal = Writer::start(db, app.clock.clone());
+    let by = Actor::system(site.workspace, "test");
+    let append = || journal.append(site.workspace, vec![Event::by(&by, AuditKind::Read, "patient.viewed")]);
+    let before = app.feeds.head(site.workspace).await.unwrap();
+    append().await.unwrap();
+    way.cut();
+    let begun = Instant::now();
+    assert!(matches!(append().await, Err(Error::Unavailable("journal"))));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    append().await.unwrap();
+    assert_eq!(app.feeds.head(site.workspace).await.unwrap(), before + 2);
 }
 
 #[tokio::test]
