@@ -115,7 +115,7 @@ impl File {
         READER.with_borrow_mut(|slot| {
             if slot.is_none() {
                 let reader = Connection::open_with_flags(&*self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-                // Whoever writes makes all others map the file anew.
+                // With the journal each chart writes, and a write makes every reader give its mapping up.
                 if self.journal.is_none() {
                     reader.pragma_update(None, "mmap_size", 268_435_456)?;
                 }
