@@ -1,4 +1,5 @@
-//! The database: one writer and a read-only pool on SQLite, one pool and the journal's own connection on PostgreSQL.
+//! The database: one writer and a read-only pool on SQLite, one pool and the journal's own connections on
+//! PostgreSQL.
 //!
 //! Everything goes through a [`Tx`]: on PostgreSQL it carries the workspace as a transaction-local
 //! setting that row-level security reads, so a connection keeps no tenant beyond its transaction.

@@ -362,7 +362,8 @@ async fn a_journal_that_does_not_answer_is_given_up_and_the_next_event_takes_ano
     way.cut();
     let begun = Instant::now();
     assert!(matches!(append().await, Err(Error::Unavailable("journal"))));
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    // Not at once, which would be for another reason.
+    assert!((10..20).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     append().await.unwrap();
     assert_eq!(app.feeds.head(site.workspace).await.unwrap(), before + 2);
 }
