@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod context;
+mod direct;
 pub mod document;
 pub mod endpoint;
 pub mod error;
@@ -14,7 +15,7 @@ pub mod page;
 pub mod project;
 pub mod request;
 
-use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
+use async_graphql::{MergedObject, MergedSubscription, ObjectType, SDLExportOptions, SchemaBuilder};
 
 use crate::config::Config;
 
@@ -70,28 +71,18 @@ pub struct Subscription(crate::live::graphql::LiveSubscription);
 
 /// Builds the schema: the same one for the server, the tests and `schema.graphql`.
 pub fn schema(config: &Config) -> Schema {
-    build(config, true)
+    build(config, Query::default()).extension(guard::FieldGuard::default()).finish()
 }
 
-/// The same schema without the field guard, for operations that the guard would have nothing to refuse of: with any
-/// extension the engine takes several times as long for a field.
-pub fn unguarded_schema(config: &Config) -> Schema {
-    build(config, false)
-}
-
-fn build(config: &Config, guarded: bool) -> Schema {
-    let mut builder =
-        async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default())
-            // The documents were validated, and their size bounded, before they come here (`document`).
-            .limit_recursive_depth(document::MAX_CHAIN)
-            .validation_mode(async_graphql::ValidationMode::Fast);
-    if guarded {
-        builder = builder.extension(guard::FieldGuard::default());
+fn build<Q: ObjectType + 'static>(config: &Config, query: Q) -> SchemaBuilder<Q, Mutation, Subscription> {
+    let builder = async_graphql::Schema::build(query, Mutation::default(), Subscription::default())
+        // The documents were validated, and their size bounded, before they come here (`document`).
+        .limit_recursive_depth(document::MAX_CHAIN)
+        .validation_mode(async_graphql::ValidationMode::Fast);
+    match config.introspection {
+        true => builder,
+        false => builder.disable_introspection().disable_suggestions(),
     }
-    if !config.introspection {
-        builder = builder.disable_introspection().disable_suggestions();
-    }
-    builder.finish()
 }
 
 /// The schema as text: the content of `schema.graphql`.

@@ -24,8 +24,9 @@ fn encode(prefix: &str, id: Uuid) -> String {
     // 130 bits: two zero bits in front of the 128, so that the first character is 0 to 7.
     let mut bits = [0u8; 20];
     bits[4..].copy_from_slice(id.as_bytes());
-    let text = BASE32.encode(&bits);
-    format!("{prefix}_{}", &text[6..])
+    let mut digits = [0u8; 32];
+    let digits = BASE32.encode_mut_str(&bits, &mut digits);
+    [prefix, "_", &digits[6..]].concat()
 }
 
 /// The prefix and the UUID of a `TypeID`, or `None` when it is not one.
@@ -142,7 +143,7 @@ macro_rules! ids {
                     _: &async_graphql::ContextSelectionSet<'_>,
                     _: &async_graphql::Positioned<async_graphql::parser::types::Field>,
                 ) -> async_graphql::ServerResult<async_graphql::Value> {
-                    Ok(async_graphql::Value::String(self.to_string()))
+                    Ok(async_graphql::Value::String(encode($prefix, self.0)))
                 }
             }
         )*

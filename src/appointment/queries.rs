@@ -80,7 +80,7 @@ pub fn position(row: &ModelEx) -> Vec<Key> {
 
 /// The appointments that the filter lets through.
 pub fn list(actor: &Actor, filter: &AppointmentFilter) -> Select<Entity> {
-    let mut query = actor.find::<Entity>();
+    let mut query = actor.seek::<Entity>();
     let equal = [
         filter.practitioner_id.map(|id| Column::PractitionerId.eq(id)),
         filter.patient_id.map(|id| Column::PatientId.eq(id)),
@@ -163,7 +163,7 @@ async fn first_of_each(
         .order_by(Column::StartsAt.as_column_ref(), order.clone())
         .order_by(Column::Id.as_column_ref(), order)
         .to_owned();
-    let select = actor.find::<Entity>().filter(Column::PatientId.is_in(patients));
+    let select = actor.seek::<Entity>().filter(Column::PatientId.is_in(patients));
     let mut inner = project::query(&SHAPE, &first.chosen, select).into_query();
     inner.expr_as(Expr::col(Column::PatientId.as_column_ref()), of.clone());
     inner.expr_window_as(Expr::cust("ROW_NUMBER()"), window, rank.clone());
@@ -372,5 +372,5 @@ pub fn equipment_links(actor: &Actor, service: ServiceId) -> Select<crate::servi
 }
 
 pub fn one(actor: &Actor, id: AppointmentId) -> Select<Entity> {
-    actor.find::<Entity>().filter(Column::Id.eq(id))
+    actor.seek::<Entity>().filter(Column::Id.eq(id))
 }

@@ -154,7 +154,8 @@ impl<C: Lendable> Lender<C> {
         let line = match idle {
             Some(line) => line,
             None => {
-                let connection = C::open(&self.0.source).await.map_err(lost)?;
+                // Boxed: it is large and rare, and everybody who reads has room for it.
+                let connection = Box::pin(C::open(&self.0.source)).await.map_err(lost)?;
                 let now = Instant::now();
                 Line { connection, opened: now, given_back: now, open: None }
             }
@@ -282,7 +283,7 @@ impl<C: Lendable> Asking<C> {
                     (lent.line, lent.busy) = (None, false);
                     let turn = lent.turn.take();
                     *lent = match open {
-                        Some(open) => self.lender.begin_elsewhere(turn, &open.begin).await?,
+                        Some(open) => Box::pin(self.lender.begin_elsewhere(turn, &open.begin)).await?,
                         None => self.lender.lend(None, turn).await?,
                     };
                     continue;

@@ -2,8 +2,8 @@
 
 use sea_orm::prelude::{Date, DateTimeUtc, Json, Uuid};
 use sea_orm::sea_query::ArrayType;
-use sea_orm::sqlx::{Row, ValueRef};
-use sea_orm::{DbErr, EntityTrait, Iterable, ModelTrait, QueryResult, RuntimeErr, TryGetable, Value};
+use sea_orm::sqlx::{self, Decode, Postgres, Row, Sqlite, ValueRef};
+use sea_orm::{DbErr, EntityTrait, Iterable, ModelTrait, QueryResult, RuntimeErr, Value};
 
 /// All columns of a table, the first of them at this place of the row. Fails where a column is null that must not be.
 pub fn whole<E>(row: &QueryResult, first: usize) -> Result<E::Model, DbErr>
@@ -25,17 +25,25 @@ pub fn is_null(row: &QueryResult, place: usize) -> Result<bool, DbErr> {
         (None, Some(row)) => row.try_get_raw(place).map(|value| value.is_null()),
         (None, None) => return Ok(false),
     };
-    null.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+    null.map_err(unread)
 }
 
 /// The value in a row at this place: of its kind, also when it is null.
+///
+/// The kind is the entity's, and the statement is made from the entity: so what the database says of the column's
+/// type is not compared with it for each value.
 pub fn value(row: &QueryResult, place: usize, kind: ArrayType) -> Result<Value, DbErr> {
-    fn get<T: TryGetable>(row: &QueryResult, place: usize) -> Result<Value, DbErr>
+    fn get<T>(row: &QueryResult, place: usize) -> Result<Value, DbErr>
     where
+        T: for<'r> Decode<'r, Postgres> + for<'r> Decode<'r, Sqlite>,
         Option<T>: Into<Value>,
     {
-        let value: Option<T> = if is_null(row, place)? { None } else { Some(row.try_get_by_index(place)?) };
-        Ok(value.into())
+        let value = match (row.try_as_pg_row(), row.try_as_sqlite_row()) {
+            (Some(row), _) => row.try_get_unchecked::<Option<T>, _>(place),
+            (None, Some(row)) => row.try_get_unchecked::<Option<T>, _>(place),
+            (None, None) => return Err(DbErr::Type("a row of neither engine".into())),
+        };
+        value.map(Into::into).map_err(unread)
     }
     match kind {
         ArrayType::Bool => get::<bool>(row, place),
@@ -49,4 +57,8 @@ pub fn value(row: &QueryResult, place: usize, kind: ArrayType) -> Result<Value, 
         ArrayType::Json => get::<Json>(row, place),
         other => Err(DbErr::Type(format!("columns of {other:?} are not read by their places"))),
     }
+}
+
+fn unread(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }

@@ -1,8 +1,11 @@
 //! Several selects in one statement: what a unit of work has to know at one point costs one round trip.
 //!
-//! Each select is a common table expression. Those of one row stand side by side in the first row of the answer; every
-//! further row is a row of one of the others, and the columns of the rest are null. What the transaction claims goes
-//! with them.
+//! On PostgreSQL each select is a common table expression. Those of one row stand side by side in the first row of the
+//! answer; every further row is a row of one of the others, and the columns of the rest are null. What the transaction
+//! claims goes with them.
+//!
+//! On SQLite the rows of one select come after those of another, each behind the number of its select: any kind of value can
+//! stand in a column there. An outer join of everything would prepare 64 kB and a table of its own for each select.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -18,6 +21,7 @@ use sea_orm::{
     Statement,
 };
 
+use super::Engine;
 use super::pending::push;
 use super::row::{is_null, whole};
 use super::tx::Tx;
@@ -38,6 +42,8 @@ struct Part {
     query: SelectStatement,
     /// Its columns in the answer.
     columns: Arc<str>,
+    /// How many they are.
+    width: usize,
     /// Whether it finds more than one row.
     is_list: bool,
 }
@@ -53,8 +59,15 @@ pub struct Slot<E> {
 /// The rows of all selects.
 pub struct Found {
     rows: Vec<QueryResult>,
-    /// The place of the first column, behind that of the claim.
-    first: usize,
+    form: Form,
+}
+
+/// Where they are.
+enum Form {
+    /// Side by side; the place of the first column, behind that of the claim.
+    Wide { first: usize },
+    /// One after the other, behind the number of their select.
+    Tall,
 }
 
 impl Together {
@@ -99,14 +112,22 @@ impl Together {
         let index = self.parts.len();
         // They are named outside.
         query.clear_selects().column(Asterisk);
-        self.parts.push(Part { query, columns: columns_of::<E>(index), is_list });
+        let width = E::Column::iter().count();
+        self.parts.push(Part { query, columns: columns_of::<E>(index), width, is_list });
         let first = self.width;
-        self.width += E::Column::iter().count();
+        self.width += width;
         Slot { index, first, entity: PhantomData }
     }
 
     /// Runs the statement. It fails where the transaction's claim was made before.
     pub async fn run(mut self, tx: &Tx) -> Result<Found> {
+        if tx.engine() == Engine::Sqlite {
+            let rows = match self.parts.is_empty() {
+                true => Vec::new(),
+                false => tx.query_all_raw(self.tall()).await?,
+            };
+            return Ok(Found { rows, form: Form::Tall });
+        }
         let claim = tx.take_claim();
         let claims = claim.is_some();
         // Counting reads one to its end before the next one begins. Nothing is locked for what was done before.
@@ -116,22 +137,35 @@ impl Together {
                 self.parts[*lock].query.and_where(Expr::cust(before));
             }
         }
-        let statement = self.statement(claim.map(|claim| *claim), tx.get_database_backend());
-        let rows = tx.query_all_raw(statement).await?;
+        let rows = tx.query_all_raw(self.wide(claim.map(|claim| *claim))).await?;
         let first = usize::from(claims);
         if claims && !has_any(&rows, 0)? {
             return Err(tx.refuse_claim().into());
         }
-        Ok(Found { rows, first })
+        Ok(Found { rows, form: Form::Wide { first } })
     }
 
-    /// Written by hand as far as it is the same for all selects: built from parts, it took longer than to be run.
-    fn statement(self, claim: Option<InsertStatement>, db_backend: DbBackend) -> Statement {
-        let postgres = db_backend == DbBackend::Postgres;
-        let mut sql = match postgres {
-            true => SqlWriterValues::new("$", true),
-            false => SqlWriterValues::new("?", false),
-        };
+    /// For SQLite.
+    fn tall(self) -> Statement {
+        let mut sql = SqlWriterValues::new("?", false);
+        let widest = self.parts.iter().map(|part| part.width).max().unwrap_or_default();
+        for (index, Part { query, columns, width, .. }) in self.parts.into_iter().enumerate() {
+            let union = if index == 0 { "" } else { " UNION ALL " };
+            push(
+                &mut sql,
+                &format!("{union}SELECT {index}, {columns}{} FROM (", ", NULL".repeat(widest - width)),
+            );
+            query.build_collect_into(SqliteQueryBuilder, &mut sql);
+            push(&mut sql, &format!(") AS p{index}"));
+        }
+        let (sql, values) = sql.into_parts();
+        Statement { sql, values: Some(values), db_backend: DbBackend::Sqlite }
+    }
+
+    /// For PostgreSQL. Written by hand as far as it is the same for all selects: built from parts, it took longer than to
+    /// be run.
+    fn wide(self, claim: Option<InsertStatement>) -> Statement {
+        let mut sql = SqlWriterValues::new("$", true);
         let (mut columns, mut tables) = (String::new(), String::new());
         if let Some(mut claim) = claim {
             push(&mut sql, "WITH claim AS (");
@@ -142,13 +176,10 @@ impl Together {
             tables.push_str("claim");
         }
         let mut lists = String::new();
-        for (index, Part { query, columns: of_part, is_list }) in self.parts.into_iter().enumerate() {
+        for (index, Part { query, columns: of_part, is_list, .. }) in self.parts.into_iter().enumerate() {
             let (opening, comma) = if columns.is_empty() { ("WITH", "") } else { (",", ", ") };
             push(&mut sql, &format!("{opening} p{index} AS MATERIALIZED ("));
-            match postgres {
-                true => query.build_collect_into(PostgresQueryBuilder, &mut sql),
-                false => query.build_collect_into(SqliteQueryBuilder, &mut sql),
-            }
+            query.build_collect_into(PostgresQueryBuilder, &mut sql);
             push(&mut sql, ")");
             columns.extend([comma, &of_part]);
             match (is_list, tables.is_empty()) {
@@ -162,7 +193,7 @@ impl Together {
         }
         push(&mut sql, &format!(" SELECT {columns} FROM {tables}{lists}"));
         let (sql, values) = sql.into_parts();
-        Statement { sql, values: Some(values), db_backend }
+        Statement { sql, values: Some(values), db_backend: DbBackend::Postgres }
     }
 }
 
@@ -180,12 +211,15 @@ impl Found {
         E: EntityTrait,
         E::Model: Default,
     {
-        let first = self.first + slot.first;
         let id = E::Column::iter().position(|column| column.unquoted() == "id");
-        let id = first + id.ok_or_else(|| DbErr::Custom("a table without an id".into()))?;
+        let id = id.ok_or_else(|| DbErr::Custom("a table without an id".into()))?;
         let mut models = Vec::new();
         for row in &self.rows {
-            if !is_null(row, id)? {
+            let (first, is_its) = match self.form {
+                Form::Wide { first } => (first + slot.first, !is_null(row, first + slot.first + id)?),
+                Form::Tall => (1, usize::try_from(row.try_get_by_index::<i32>(0)?) == Ok(slot.index)),
+            };
+            if is_its {
                 models.push(whole::<E>(row, first)?);
             }
         }

@@ -78,7 +78,7 @@ impl Tx {
         let sent = match self.engine {
             // What waits goes with the end.
             Engine::Sqlite => self.send_claim().await,
-            Engine::Postgres => self.flush().await,
+            Engine::Postgres => self.send_waiting().await,
         };
         if let Err(error) = sent {
             self.undo().await;
@@ -167,7 +167,7 @@ impl Tx {
             pending.is_large()
         };
         if large {
-            self.flush().await?;
+            self.send_waiting().await?;
         }
         Ok(())
     }
@@ -228,6 +228,17 @@ impl Tx {
         std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Sends what waits, if anything does.
+    async fn send_waiting(&self) -> Result<(), DbErr> {
+        let idle = self.pending.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+            && !matches!(*self.claim.lock().unwrap_or_else(PoisonError::into_inner), Claim::Waits(_));
+        match idle {
+            true => Ok(()),
+            // Boxed: it is large, and most of the time nothing waits.
+            false => Box::pin(self.flush()).await,
+        }
+    }
+
     /// Sends what waits.
     async fn flush(&self) -> Result<(), DbErr> {
         self.send_claim().await?;
@@ -235,8 +246,7 @@ impl Tx {
             Some(statement) => {
                 // Whoever goes away meanwhile does not know what was carried out.
                 let failed_before = self.failed.swap(true, Ordering::AcqRel);
-                // Boxed: it is large, and most of the time nothing waits.
-                let sent = Box::pin(self.inner.run(statement)).await;
+                let sent = self.inner.run(statement).await;
                 self.failed.store(failed_before || sent.is_err(), Ordering::Release);
                 sent
             }
@@ -357,7 +367,7 @@ impl Overhead<'_> {
         let Self(tx) = self;
         let overhead_waits = tx.pending.lock().unwrap_or_else(PoisonError::into_inner).has_overhead;
         if overhead_waits {
-            tx.flush().await?;
+            tx.send_waiting().await?;
         }
         let statement = select.build(tx.inner.backend());
         tx.statements.overhead.fetch_add(1, Ordering::Relaxed);
@@ -378,7 +388,7 @@ macro_rules! connection {
 
             async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
                 let $self = self;
-                $tx.flush().await?;
+                $tx.send_waiting().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
                 $tx.statements.note(&statement);
                 $tx.sent($tx.inner.execute(statement).await)
@@ -386,14 +396,14 @@ macro_rules! connection {
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
                 let $self = self;
-                $tx.flush().await?;
+                $tx.send_waiting().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
                 $tx.sent($tx.inner.execute_unprepared(sql).await)
             }
 
             async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
                 let $self = self;
-                $tx.flush().await?;
+                $tx.send_waiting().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
                 $tx.statements.note(&statement);
                 $tx.sent($tx.inner.query_one(statement).await)
@@ -401,7 +411,7 @@ macro_rules! connection {
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
                 let $self = self;
-                $tx.flush().await?;
+                $tx.send_waiting().await?;
                 $tx.statements.$counter.fetch_add(1, Ordering::Relaxed);
                 $tx.statements.note(&statement);
                 $tx.sent($tx.inner.query_all(statement).await)

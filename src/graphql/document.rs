@@ -22,8 +22,11 @@ use apollo_compiler::request::{RequestError, coerce_variable_values};
 use apollo_compiler::response::{GraphQLError, JsonMap};
 use apollo_compiler::validation::{DiagnosticList, Valid};
 use apollo_compiler::{ExecutableDocument, Node, Schema};
-use async_graphql::parser::types::{ExecutableDocument as EngineDocument, OperationType};
-use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError};
+use async_graphql::parser::types::{
+    ExecutableDocument as EngineDocument, FragmentDefinition, OperationDefinition, OperationType,
+    SelectionSet,
+};
+use async_graphql::{ErrorExtensionValues, Name, Pos, Positioned, Response, ServerError, Variables};
 use data_encoding::HEXLOWER;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -98,6 +101,24 @@ impl Prepared {
         request
     }
 
+    /// What is to be run of a query that needs no preparation by the engine: one without directives, such as `@skip`,
+    /// that does not ask for the schema.
+    pub fn plain(&self) -> Option<Plain<'_>> {
+        let Plan { document, is_plain, .. } = &*self.plan;
+        let operation = engine::single(document).filter(|_| *is_plain)?;
+        Some(Plain {
+            definition: OperationDefinition {
+                ty: operation.ty,
+                variable_definitions: operation.variable_definitions.clone(),
+                directives: Vec::new(),
+                selection_set: Default::default(),
+            },
+            selection: &operation.selection_set,
+            fragments: document.fragments.clone(),
+            variables: engine::variables(&self.variables),
+        })
+    }
+
     /// How many objects an answer has beyond those that were charged.
     pub fn beyond(&self, answer: &async_graphql::Value) -> u64 {
         match self.assumed {
@@ -117,6 +138,15 @@ impl Prepared {
     pub fn needs_no_guard(&self, granted: impl Fn(Permission) -> bool) -> bool {
         self.kind == OperationType::Query && self.plan.asked.iter().all(|permission| granted(*permission))
     }
+}
+
+/// A query as the engine's resolvers take it.
+pub struct Plain<'a> {
+    /// Its variables, and no selection.
+    pub definition: OperationDefinition,
+    pub selection: &'a Positioned<SelectionSet>,
+    pub fragments: HashMap<Name, Positioned<FragmentDefinition>>,
+    pub variables: Variables,
 }
 
 /// The validator and the documents that it let through.
@@ -142,6 +172,8 @@ struct Document {
 
 struct Plan {
     document: EngineDocument,
+    /// See [`Prepared::plain`].
+    is_plain: bool,
     kind: OperationType,
     introspection: Vec<String>,
     /// Known beforehand, unless it depends on variables.
@@ -292,16 +324,18 @@ fn introspection<'a>(
 fn plan(schema: &Schema, document: &Valid<ExecutableDocument>, operation: &Node<Operation>) -> Plan {
     use apollo_compiler::ast::OperationType as Kind;
     let cost = cost::count(document, operation, &Default::default());
+    let kind = match operation.operation_type {
+        Kind::Query => OperationType::Query,
+        Kind::Mutation => OperationType::Mutation,
+        Kind::Subscription => OperationType::Subscription,
+    };
+    let introspection = introspection(document, operation).map(|field| field.response_key().to_string());
+    let (introspection, form) = (introspection.collect::<Vec<_>>(), engine::operation(document, operation));
     Plan {
-        document: engine::operation(document, operation),
-        kind: match operation.operation_type {
-            Kind::Query => OperationType::Query,
-            Kind::Mutation => OperationType::Mutation,
-            Kind::Subscription => OperationType::Subscription,
-        },
-        introspection: introspection(document, operation)
-            .map(|field| field.response_key().to_string())
-            .collect(),
+        is_plain: kind == OperationType::Query && introspection.is_empty() && !engine::has_directives(&form),
+        document: form,
+        kind,
+        introspection,
         cost: (!cost.varies).then_some(cost),
         asked: asked::permissions(schema, document, operation),
         number: PLANS.fetch_add(1, Ordering::Relaxed),

@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 
 use super::batch::drive;
 use super::context::Call;
+use super::direct::Direct;
 use super::document::{Documents, Prepared, Refusal, cost};
 use super::error::{self, Code};
 use super::frame::Frame;
@@ -42,7 +43,7 @@ pub struct Caller {
 pub struct Endpoint {
     schema: Schema,
     /// See [`Endpoint::execute`].
-    unguarded: Schema,
+    unguarded: Direct,
     app: Arc<App>,
     documents: Documents,
 }
@@ -52,7 +53,7 @@ impl Endpoint {
         let config = &app.config;
         let schema = super::schema(config);
         let documents = Documents::new(&super::text(&schema), config.introspection, config.documents.clone());
-        Self { schema, unguarded: super::unguarded_schema(config), documents, app }
+        Self { schema, unguarded: Direct::new(config), documents, app }
     }
 
     /// Finds out what the request asks for. Nothing runs yet.
@@ -106,16 +107,15 @@ impl Endpoint {
     /// with it when something fails: the guard keeps what fails to its field. Nothing of the first attempt is kept.
     async fn execute(&self, prepared: &Prepared, caller: Caller) -> (Arc<Call>, Result<Response, Response>) {
         let deadline = tokio::time::Instant::now() + DEADLINE;
-        let request = |call: &Arc<Call>| prepared.request().data(call.clone());
         let mut call = Call::new(self.app.clone(), caller.identity, caller.request);
         if prepared.needs_no_guard(|permission| call.permits(permission).is_ok()) {
-            let executed = run(&call, deadline, self.unguarded.execute(request(&call))).await;
+            let executed = run(&call, deadline, self.unguarded.execute(prepared, call.clone())).await;
             if !matches!(&executed, Ok(response) if response.is_err()) {
                 return (call, executed);
             }
             call = call.again();
         }
-        let executed = run(&call, deadline, self.schema.execute(request(&call))).await;
+        let executed = run(&call, deadline, self.schema.execute(prepared.request().data(call.clone()))).await;
         (call, executed)
     }
 

@@ -295,7 +295,7 @@ fn statement<E: EntityTrait>(
 }
 
 /// Stands for the columns while the rest is written.
-const NOTHING: &str = "NULL";
+pub const NOTHING: &str = "NULL";
 
 /// `starts_at` as the schema names it: `startsAt`.
 fn camel(column: &impl Iden) -> String {

@@ -44,7 +44,7 @@ const LONGEST_SEARCH: usize = 200;
 const MOST_DUPLICATES: usize = 20;
 
 pub fn list(actor: &Actor, include_archived: bool) -> Select<Entity> {
-    let query = actor.find::<Entity>();
+    let query = actor.seek::<Entity>();
     if include_archived {
         query
     } else {
@@ -109,7 +109,7 @@ async fn by_ids(call: &Call, ids: &[PatientId], chosen: &Chosen) -> Result<Vec<M
         return Ok(Vec::new());
     }
     let (actor, tx) = (call.actor()?, call.tx().await?);
-    let query = actor.find::<Entity>().filter(Column::Id.is_in(ids.iter().copied()));
+    let query = actor.seek::<Entity>().filter(Column::Id.is_in(ids.iter().copied()));
     let rows = project::select(&SHAPE, chosen, query, &*tx).await?;
     let mut rows: HashMap<PatientId, ModelEx> = rows.into_iter().map(|row| (row.id, row)).collect();
     Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())

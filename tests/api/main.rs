@@ -6,6 +6,7 @@ mod availability;
 mod calendar;
 mod connections;
 mod course;
+mod directives;
 mod equipment;
 mod events;
 mod group;

@@ -39,6 +39,29 @@ pub fn operation(document: &ExecutableDocument, operation: &Operation) -> engine
     }
 }
 
+/// The operation of such a document.
+pub fn single(document: &engine::ExecutableDocument) -> Option<&engine::OperationDefinition> {
+    match &document.operations {
+        engine::DocumentOperations::Single(operation) => Some(&operation.node),
+        engine::DocumentOperations::Multiple(_) => None,
+    }
+}
+
+/// Whether a selection of the document has a directive.
+pub fn has_directives(document: &engine::ExecutableDocument) -> bool {
+    fn any(set: &Positioned<engine::SelectionSet>) -> bool {
+        set.node.items.iter().any(|selection| match &selection.node {
+            engine::Selection::Field(it) => !it.node.directives.is_empty() || any(&it.node.selection_set),
+            engine::Selection::FragmentSpread(it) => !it.node.directives.is_empty(),
+            engine::Selection::InlineFragment(it) => {
+                !it.node.directives.is_empty() || any(&it.node.selection_set)
+            }
+        })
+    }
+    single(document).is_some_and(|operation| any(&operation.selection_set))
+        || document.fragments.values().any(|fragment| any(&fragment.node.selection_set))
+}
+
 /// Coerced variables as the engine takes them.
 pub fn variables(values: &JsonMap) -> Variables {
     let fields = values.iter().map(|(name, value)| (Name::new(name.as_str()), constant(value)));
