@@ -6,7 +6,7 @@
 //! documentation leaves out; its version is pinned (docs/adr/0023-past-the-engines-validation.md).
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use async_graphql::extensions::Extensions;
 use async_graphql::parser::types::Field;
@@ -68,10 +68,13 @@ impl Direct {
             errors: Default::default(),
         });
         let context = env.create_context(&engine.schema, None, selection, None);
-        match resolve_container(&context, query).await {
+        let mut response = match resolve_container(&context, query).await {
             Ok(data) => Response::new(data),
             Err(error) => Response::from_errors(vec![error]),
-        }
+        };
+        // Of fields that may be null.
+        response.errors.append(&mut env.errors.lock().unwrap_or_else(PoisonError::into_inner));
+        response
     }
 }
 
