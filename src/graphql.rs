@@ -74,10 +74,13 @@ pub fn schema(config: &Config) -> Schema {
     build(config, Query::default()).extension(guard::FieldGuard::default()).finish()
 }
 
+/// As deep as documents are let through.
+const LEVELS: usize = document::shape::MAX_LEVELS as usize;
+
 fn build<Q: ObjectType + 'static>(config: &Config, query: Q) -> SchemaBuilder<Q, Mutation, Subscription> {
     let builder = async_graphql::Schema::build(query, Mutation::default(), Subscription::default())
         // The documents were validated, and their size bounded, before they come here (`document`).
-        .limit_recursive_depth(document::MAX_CHAIN)
+        .limit_recursive_depth(LEVELS)
         .validation_mode(async_graphql::ValidationMode::Fast);
     match config.introspection {
         true => builder,

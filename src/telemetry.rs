@@ -48,9 +48,9 @@ impl<'a> FormatFields<'a> for SpanFields {
 
     fn add_fields(&self, current: &'a mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
         let mut all = FormattedFields::<JsonFields>::new(std::mem::take(&mut current.fields));
-        JsonFields::new().add_fields(&mut all, fields)?;
+        let added = JsonFields::new().add_fields(&mut all, fields);
         current.fields = all.fields;
-        Ok(())
+        added
     }
 }
 

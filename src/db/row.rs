@@ -2,7 +2,7 @@
 
 use sea_orm::prelude::{Date, DateTimeUtc, Json, Uuid};
 use sea_orm::sea_query::ArrayType;
-use sea_orm::sqlx::{self, Decode, Postgres, Row, Sqlite, ValueRef};
+use sea_orm::sqlx::{self, Decode, Postgres, Row, Sqlite, Type, ValueRef};
 use sea_orm::{DbErr, EntityTrait, Iterable, ModelTrait, QueryResult, RuntimeErr, Value};
 
 /// All columns of a table, the first of them at this place of the row. Fails where a column is null that must not be.
@@ -30,16 +30,18 @@ pub fn is_null(row: &QueryResult, place: usize) -> Result<bool, DbErr> {
 
 /// The value in a row at this place: of its kind, also when it is null.
 ///
-/// The kind is the entity's, and the statement is made from the entity: so what the database says of the column's
-/// type is not compared with it for each value.
+/// The kind is the entity's, and the statement is made from the entity: so only builds for tests compare it with what the
+/// database says of each value.
 pub fn value(row: &QueryResult, place: usize, kind: ArrayType) -> Result<Value, DbErr> {
     fn get<T>(row: &QueryResult, place: usize) -> Result<Value, DbErr>
     where
-        T: for<'r> Decode<'r, Postgres> + for<'r> Decode<'r, Sqlite>,
+        T: for<'r> Decode<'r, Postgres> + for<'r> Decode<'r, Sqlite> + Type<Postgres> + Type<Sqlite>,
         Option<T>: Into<Value>,
     {
         let value = match (row.try_as_pg_row(), row.try_as_sqlite_row()) {
+            (Some(row), _) if cfg!(debug_assertions) => row.try_get::<Option<T>, _>(place),
             (Some(row), _) => row.try_get_unchecked::<Option<T>, _>(place),
+            (None, Some(row)) if cfg!(debug_assertions) => row.try_get::<Option<T>, _>(place),
             (None, Some(row)) => row.try_get_unchecked::<Option<T>, _>(place),
             (None, None) => return Err(DbErr::Type("a row of neither engine".into())),
         };

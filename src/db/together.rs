@@ -90,7 +90,7 @@ impl Together {
         slot
     }
 
-    /// Adds the rows of the actor's workspace that a function of PostgreSQL finds once all locks are held that were asked
+    /// PostgreSQL only. Adds the rows of the actor's workspace that one of its functions finds once all locks are held that were asked
     /// for so far: how many rows the last of them has is its first argument, the workspace its second.
     pub fn call<E: EntityTrait>(
         &mut self,
@@ -198,7 +198,7 @@ impl Together {
 }
 
 impl<E> Slot<E> {
-    /// What the rows are called in the statement.
+    /// What the rows are called in the statement, on PostgreSQL.
     pub fn name(&self) -> String {
         format!("p{}", self.index)
     }

@@ -8,7 +8,7 @@ pub mod cost;
 mod engine;
 mod guard;
 mod positions;
-mod shape;
+pub(super) mod shape;
 pub mod trusted;
 
 use std::collections::HashMap;
@@ -43,8 +43,6 @@ const REMEMBERED_BYTES: u64 = 64 << 20;
 const SELECTION_BYTES: u64 = 500;
 /// Plans made so far.
 static PLANS: AtomicU64 = AtomicU64::new(0);
-/// Fragments can spread each other this deep: there is no room in a document for more.
-pub const MAX_CHAIN: usize = 300;
 
 /// Why a request is not run: the errors of an answer without data, all of one code.
 #[derive(Clone, Debug)]

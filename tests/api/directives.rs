@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::appointment::Practice;
+use crate::support::app::TestApp;
 use crate::support::on_both_engines;
 
 /// Documents with their variables. Each has a place for a directive that changes nothing.
@@ -79,6 +80,17 @@ on_both_engines! {
         assert!((4..12).contains(&failed), "{failed}");
     }
 
+    async fn fragments_as_deep_as_allowed_are_answered_and_deeper_ones_refused(on: On) {
+        let owner = TestApp::new(on).await.workspace("north").await;
+        for (levels, directive) in [(100, ""), (100, " @include(if: true)"), (101, ""), (332, ""), (332, " @skip(if: false)")] {
+            let answer = owner.run(&deep(levels, directive), json!({})).await;
+            match levels {
+                100 => assert_eq!((answer.data, answer.errors.len()), (json!({ "__typename": "Query" }), 0)),
+                _ => assert_eq!(answer.code(), "QUERY_TOO_COMPLEX"),
+            }
+        }
+    }
+
     async fn what_is_skipped_is_neither_answered_nor_read(on: On) {
         let practice = Practice::new(on).await;
         let id = practice.booked(practice.ada, "2026-06-02T09:00:00Z").await;
@@ -93,6 +105,20 @@ on_both_engines! {
         assert_eq!(keys(&without["appointment"]), ["id", "status"]);
         assert_eq!(practice.app.journal(practice.owner.workspace()).await.len(), before);
     }
+}
+
+/// A document of so many levels: fragments of up to thirty each, and a field.
+fn deep(levels: usize, directive: &str) -> String {
+    let (mut document, mut left, mut name) = (format!("{{ ...A0{directive} }}"), levels - 1, 0);
+    while left > 0 {
+        let inline = left.min(30) - 1;
+        left -= inline + 1;
+        let next = if left > 0 { format!("...A{}", name + 1) } else { "__typename".to_owned() };
+        let (open, close) = ("... { ".repeat(inline), " }".repeat(inline));
+        document += &format!(" fragment A{name} on Query {{ {open}{next}{close} }}");
+        name += 1;
+    }
+    document
 }
 
 fn keys(object: &Json) -> Vec<&String> {

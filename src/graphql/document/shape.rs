@@ -15,6 +15,9 @@ use crate::graphql::error::Code;
 
 /// Selections below selections.
 pub const MAX_DEPTH: u64 = 15;
+/// The same with the fragments between them, inline or spread. Each is a step on the stack of whoever runs the operation,
+/// some 13 kB of 4 MB. Clients that give each part of a page a fragment need two or three for each field.
+pub const MAX_LEVELS: u64 = 100;
 /// Selections, counted as often as fragments spread them.
 pub const MAX_SELECTIONS: u64 = 2_000;
 /// Fields with another name in the answer.
@@ -33,15 +36,23 @@ pub const MAX_OPERATIONS: u64 = 10;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Shape {
     depth: u64,
+    /// As deep, with fragments.
+    levels: u64,
     selections: u64,
     /// Fields at the top of the part.
     roots: u64,
 }
 
 impl Shape {
+    /// With the selection that it stands in.
+    fn within(self) -> Self {
+        Self { levels: self.levels + 1, selections: self.selections.saturating_add(1), ..self }
+    }
+
     fn beside(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
+            levels: self.levels.max(other.levels),
             selections: self.selections.saturating_add(other.selections),
             roots: self.roots.saturating_add(other.roots),
         }
@@ -81,6 +92,7 @@ pub fn check(document: &Document) -> Result<u64, Refusal> {
         let shape = walk.selections(&operation.selection_set)?;
         total = total.saturating_add(shape.selections);
         at_most("too deep: selections nested", shape.depth, MAX_DEPTH)?;
+        at_most("too deep: selections and fragments nested", shape.levels, MAX_LEVELS)?;
         at_most("too large: root fields", shape.roots, MAX_ROOTS)?;
         at_most("too large: selections", total, MAX_SELECTIONS)?;
     }
@@ -175,12 +187,9 @@ impl<'a> Walk<'a> {
             let shape = match selection {
                 Selection::Field(field) => {
                     let below = self.selections(&field.selection_set)?;
-                    Shape { depth: below.depth + 1, selections: below.selections.saturating_add(1), roots: 1 }
+                    Shape { depth: below.depth + 1, roots: 1, ..below.within() }
                 }
-                Selection::InlineFragment(fragment) => {
-                    let below = self.selections(&fragment.selection_set)?;
-                    Shape { selections: below.selections.saturating_add(1), ..below }
-                }
+                Selection::InlineFragment(fragment) => self.selections(&fragment.selection_set)?.within(),
                 Selection::FragmentSpread(spread) => self.fragment(spread.fragment_name.as_str())?,
             };
             sum = sum.beside(shape);
@@ -199,8 +208,7 @@ impl<'a> Walk<'a> {
         // One that is not defined is for the validator to name.
         let Some(fragment) = self.fragments.get(name).copied() else { return Ok(Shape::default()) };
         self.counted.insert(name, None);
-        let below = self.selections(&fragment.selection_set)?;
-        let shape = Shape { selections: below.selections.saturating_add(1), ..below };
+        let shape = self.selections(&fragment.selection_set)?.within();
         self.counted.insert(name, Some(shape));
         Ok(shape)
     }
@@ -225,6 +233,19 @@ mod tests {
     fn each_limit_holds_exactly() {
         let times = |count: u64, text: &str| text.repeat(usize::try_from(count).unwrap());
         at_and_above(MAX_DEPTH, |depth| format!("{}{}", times(depth, "{ a "), times(depth, "}")));
+
+        at_and_above(MAX_LEVELS - 1, |levels| {
+            format!("{{ {}a{} }}", times(levels, "... { "), times(levels, " }"))
+        });
+        at_and_above(MAX_LEVELS - 2, |levels| {
+            let spread = |level| format!(" fragment F{level} on Query {{ a {{ ...F{} }} }}", level + 1);
+            let inline = format!(
+                " fragment F10 on Query {{ {}a{} }}",
+                times(levels - 20, "... { "),
+                times(levels - 20, " }")
+            );
+            format!("{{ ...F0 }}{}{inline}", (0..10).map(spread).collect::<String>())
+        });
 
         at_and_above(MAX_SELECTIONS - 1, |count| format!("{{ a {{ {} }} }}", times(count, "b ")));
         at_and_above(MAX_ALIASES, |count| {

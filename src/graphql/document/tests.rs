@@ -49,6 +49,32 @@ fn each_step_has_its_code() {
 }
 
 #[test]
+fn only_what_the_engine_need_not_prepare_is_plain() {
+    let documents = documents();
+    let is_plain = |text: &str| documents.prepare(&Request::new(text)).unwrap().plain().is_some();
+    for text in [
+        "{ hello a: hello __typename }",
+        "query Q($n: Int = 1) { hello(n: $n) ... { hello(n: $n) } ... on Query { hello(n: $n) } }",
+        "{ ...A } fragment A on Query { ...B } fragment B on Query { hello }",
+    ] {
+        assert!(is_plain(text), "{text}");
+    }
+    for text in [
+        "{ hello @skip(if: true) }",
+        "{ ... @include(if: true) { hello } }",
+        "{ ... { hello @skip(if: true) } }",
+        "{ ...A @skip(if: true) } fragment A on Query { hello }",
+        "{ ...A } fragment A on Query { ...B } fragment B on Query { hello @skip(if: true) }",
+        "{ __schema { description } }",
+        "{ ...A } fragment A on Query { __type(name: \"Query\") { name } }",
+        "mutation { go }",
+        "subscription { tick }",
+    ] {
+        assert!(!is_plain(text), "{text}");
+    }
+}
+
+#[test]
 fn variables_are_coerced_to_their_types() {
     let documents = documents();
     let required = "query ($n: Int!) { hello(n: $n) }";
