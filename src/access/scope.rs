@@ -8,7 +8,6 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Select};
 
 use crate::access::actor::Actor;
-use crate::graphql::project::NOTHING;
 use crate::id::PatientId;
 
 /// A table whose rows belong to a workspace.
@@ -46,6 +45,9 @@ impl Actor {
         }
     }
 }
+
+/// Stands for columns that are chosen later.
+pub const NOTHING: &str = "NULL";
 
 /// Finders of tables that were put together before: to copy one takes a fraction of that.
 type Finders = LazyLock<RwLock<HashMap<TypeId, Box<dyn Any + Send + Sync>>>>;

@@ -90,8 +90,8 @@ impl Together {
         slot
     }
 
-    /// PostgreSQL only. Adds the rows of the actor's workspace that one of its functions finds once all locks are held that were asked
-    /// for so far: how many rows the last of them has is its first argument, the workspace its second.
+    /// PostgreSQL only. Adds the rows of the actor's workspace that one of its functions finds once all locks are held
+    /// that were asked for so far: how many rows the last of them has is its first argument, the workspace its second.
     pub fn call<E: EntityTrait>(
         &mut self,
         actor: &Actor,

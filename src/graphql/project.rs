@@ -16,6 +16,7 @@ use sea_orm::{
 };
 
 use super::join::Join;
+use crate::access::scope::NOTHING;
 use crate::db::row::{is_null, value};
 use crate::error::Result;
 
@@ -293,9 +294,6 @@ fn statement<E: EntityTrait>(
     statement.sql = format!("{}{rest}", shape.beginning(chosen, backend));
     Ok(statement)
 }
-
-/// Stands for the columns while the rest is written.
-pub const NOTHING: &str = "NULL";
 
 /// `starts_at` as the schema names it: `startsAt`.
 fn camel(column: &impl Iden) -> String {
