@@ -11,6 +11,7 @@ pub mod guard;
 pub mod input;
 pub mod join;
 pub mod node;
+pub mod object;
 pub mod page;
 pub mod project;
 pub mod request;

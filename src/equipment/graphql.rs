@@ -12,6 +12,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::ArchiveInput;
+use crate::graphql::join::Related;
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::EquipmentId;
 use crate::location::entity as location;
@@ -83,8 +84,8 @@ impl EquipmentQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The piece of equipment's id.")] id: EquipmentId,
-    ) -> Result<Option<ModelEx>> {
-        Ok(ctx.call().load(id).await?)
+    ) -> Result<Option<Related<'static, ModelEx>>> {
+        Related::load(ctx, id).await
     }
 
     /// The equipment in use, by name.

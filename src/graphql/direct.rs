@@ -20,6 +20,7 @@ use futures::FutureExt;
 
 use super::context::Call;
 use super::document::{Plain, Prepared};
+use super::object::{self, Unwatched};
 use super::{Mutation, Query, Subscription};
 use crate::config::Config;
 
@@ -48,11 +49,12 @@ impl Direct {
     /// Runs a query.
     pub async fn execute(&self, prepared: &Prepared, call: Arc<Call>) -> Response {
         let Some(plain) = prepared.plain() else {
-            return self.0.schema.execute(prepared.request().data(call)).await;
+            return self.0.schema.execute(prepared.request().data(call).data(Unwatched)).await;
         };
         let Plain { definition, selection, fragments, variables } = plain;
         let mut data = Data::default();
         data.insert(call);
+        data.insert(Unwatched);
         let Inner { engine, query, .. } = &*self.0;
         let env = QueryEnv::new(QueryEnvInner {
             extensions: engine.extensions.clone(),
@@ -68,7 +70,7 @@ impl Direct {
             errors: Default::default(),
         });
         let context = env.create_context(&engine.schema, None, selection, None);
-        let mut response = match resolve_container(&context, query).await {
+        let mut response = match object::resolve(&context, query).await {
             Ok(data) => Response::new(data),
             Err(error) => Response::from_errors(vec![error]),
         };

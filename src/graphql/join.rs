@@ -8,13 +8,16 @@ use std::sync::LazyLock;
 
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
-use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
+use async_graphql::{
+    ContainerType, Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
+};
 use futures::future::Either;
 use sea_orm::prelude::BelongsTo;
 use sea_orm::{DbErr, EntityTrait, QueryResult, RelationDef, Select};
 
 use super::batch::BatchKey;
 use super::context::{ContextExt, Soon, at_once};
+use super::object;
 use super::project::{self, Asked, Columns, Shape};
 
 type Attach<E> = Box<
@@ -125,7 +128,7 @@ impl<E: EntityTrait> Join<E> {
     }
 }
 
-/// A related object: joined to the row that has it, or loaded by itself.
+/// An object: joined to the row that has it, or read by itself.
 ///
 /// Small, whatever it stands for: the future of an object's field has room for the largest of all its fields.
 pub enum Related<'a, T> {
@@ -165,16 +168,22 @@ impl<'a, T: Send + Sync + 'static> Related<'a, T> {
         }
     }
 
-    fn load<'c, K: BatchKey<Value = T>>(ctx: &'c Context<'_>, key: K) -> Soon<'c, Option<Self>>
+    /// The object of this key, by the loader.
+    pub fn load<'c, K: BatchKey<Value = T>>(ctx: &'c Context<'_>, key: K) -> Soon<'c, Option<Self>>
     where
         'a: 'c,
     {
         let load = ctx.call().load(key);
-        Either::Right(Box::pin(async { Ok(load.await?.map(|found| Self::Loaded(Box::new(found)))) }))
+        Either::Right(Box::pin(async { Ok(load.await?.map(Self::alone)) }))
+    }
+
+    /// An object that was read by itself.
+    pub fn alone(object: T) -> Self {
+        Self::Loaded(Box::new(object))
     }
 }
 
-impl<T: OutputType> OutputType for Related<'_, T> {
+impl<T: ContainerType> OutputType for Related<'_, T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()
     }
@@ -187,8 +196,8 @@ impl<T: OutputType> OutputType for Related<'_, T> {
         T::create_type_info(registry)
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        self.object().resolve(ctx, field).await
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        object::resolve(ctx, self.object()).await
     }
 }
 

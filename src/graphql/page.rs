@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use async_graphql::connection::PageInfo;
-use async_graphql::{Context, Object, OutputType, TypeName};
+use async_graphql::{ContainerType, Context, Object, OutputType, TypeName};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::context::ContextExt;
+use super::join::Related;
+use super::object::Items;
 use crate::error::{Error, FieldProblem, Result};
 use crate::id::WorkspaceId;
 
@@ -244,7 +246,7 @@ impl<N: OutputType> TypeName for Edge<N> {
 
 /// A page of a list: from a cursor on, in the list's order.
 #[Object(name_type)]
-impl<N: OutputType> List<N> {
+impl<N: ContainerType> List<N> {
     /// Where the page lies in the list.
     async fn page_info(&self) -> PageInfo {
         PageInfo {
@@ -256,13 +258,13 @@ impl<N: OutputType> List<N> {
     }
 
     /// The items with their cursors.
-    async fn edges(&self) -> &[Edge<N>] {
-        &self.edges
+    async fn edges(&self) -> Items<'_, Edge<N>> {
+        Items(self.edges.iter().collect())
     }
 
     /// The items.
-    async fn nodes(&self) -> Vec<&N> {
-        self.edges.iter().map(|edge| &edge.node).collect()
+    async fn nodes(&self) -> Items<'_, N> {
+        Items(self.edges.iter().map(|edge| &edge.node).collect())
     }
 
     /// How many items the whole list has. Counted only when asked for.
@@ -273,10 +275,10 @@ impl<N: OutputType> List<N> {
 
 /// An item of a list and its place in it.
 #[Object(name_type)]
-impl<N: OutputType> Edge<N> {
+impl<N: ContainerType> Edge<N> {
     /// The item.
-    async fn node(&self) -> &N {
-        &self.node
+    async fn node(&self) -> Related<'_, N> {
+        Related::Joined(&self.node)
     }
 
     /// Its place: pass it as `after` or `before` to go on from here.

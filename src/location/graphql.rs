@@ -12,6 +12,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::ArchiveInput;
+use crate::graphql::join::Related;
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::LocationId;
 
@@ -92,8 +93,8 @@ impl LocationQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The location's id.")] id: LocationId,
-    ) -> Result<Option<ModelEx>> {
-        Ok(ctx.call().load(id).await?)
+    ) -> Result<Option<Related<'static, ModelEx>>> {
+        Related::load(ctx, id).await
     }
 
     /// The locations in use, by name.

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
+use crate::graphql::join::Related;
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::MembershipId;
 
@@ -146,8 +147,8 @@ impl MemberQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The member's id.")] id: MembershipId,
-    ) -> Result<Option<ModelEx>> {
-        Ok(ctx.call().load(id).await?)
+    ) -> Result<Option<Related<'static, ModelEx>>> {
+        Related::load(ctx, id).await
     }
 
     /// The active members by name; patients with an account only when asked for by role.

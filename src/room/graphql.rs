@@ -12,6 +12,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::ArchiveInput;
+use crate::graphql::join::Related;
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::RoomId;
 use crate::location::entity as location;
@@ -108,8 +109,8 @@ impl RoomQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The room's id.")] id: RoomId,
-    ) -> Result<Option<ModelEx>> {
-        Ok(ctx.call().load(id).await?)
+    ) -> Result<Option<Related<'static, ModelEx>>> {
+        Related::load(ctx, id).await
     }
 
     /// The rooms in use, by name.

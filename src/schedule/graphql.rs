@@ -204,8 +204,8 @@ impl ScheduleQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The entry's id.")] id: DoctorScheduleId,
-    ) -> Result<Option<ModelEx>> {
-        Ok(ctx.call().load(id).await?)
+    ) -> Result<Option<Related<'static, ModelEx>>> {
+        Related::load(ctx, id).await
     }
 
     /// Weekly working hours, practitioner by practitioner, through the week. For what they come to on given days,

@@ -16,6 +16,7 @@ use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::ArchiveInput;
+use crate::graphql::join::Related;
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::ServiceId;
 
@@ -137,8 +138,8 @@ impl ServiceQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The service's id.")] id: ServiceId,
-    ) -> Result<Option<ModelEx>> {
-        Ok(ctx.call().load(id).await?)
+    ) -> Result<Option<Related<'static, ModelEx>>> {
+        Related::load(ctx, id).await
     }
 
     /// The services on offer, by name.

@@ -12,6 +12,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
 use crate::graphql::input::Problems;
+use crate::graphql::join::Related;
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::id::WorkspaceId;
 use crate::journal::event::SYSTEM_CHAIN;
@@ -214,8 +215,8 @@ pub struct WorkspaceQuery;
 impl WorkspaceQuery {
     /// The workspace that you are signed in to.
     #[graphql(directive = requires::apply(Permission::ReadWorkspace))]
-    async fn workspace(&self, ctx: &Context<'_>) -> Result<Option<ModelEx>> {
-        Ok(ctx.call().load(ctx.actor()?.workspace).await?)
+    async fn workspace(&self, ctx: &Context<'_>) -> Result<Option<Related<'static, ModelEx>>> {
+        Related::load(ctx, ctx.actor()?.workspace).await
     }
 
     /// All workspaces of the platform, in the order in which they were opened. For platform administrators,

@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
+use crate::graphql::join::Related;
 use crate::graphql::page::{self, Binding, List, Page, PageArgs};
 use crate::graphql::project::{self, Asked};
 use crate::id::{AppointmentId, MembershipId, PatientId};
@@ -50,12 +51,12 @@ impl AppointmentQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The appointment's id.")] id: AppointmentId,
-    ) -> Result<Option<ModelEx>> {
+    ) -> Result<Option<Related<'static, ModelEx>>> {
         let (call, actor) = (ctx.call(), ctx.actor()?);
         let chosen = queries::SHAPE.choose(&Asked::of(ctx));
         let tx = call.tx().await?;
         let found = project::select(&queries::SHAPE, &chosen, queries::one(&actor, id), &*tx).await?;
-        Ok(found.into_iter().next())
+        Ok(found.into_iter().next().map(Related::alone))
     }
 
     /// Appointments by start. A patient sees the own ones.

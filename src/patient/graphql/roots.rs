@@ -9,6 +9,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::document::cost::list_size;
 use crate::graphql::error::Result;
 use crate::graphql::guard::requires;
+use crate::graphql::join::Related;
 use crate::graphql::page::{Binding, List, Page, PageArgs};
 use crate::graphql::project::{self, Asked};
 use crate::id::{FamilyHistoryId, PatientId};
@@ -77,8 +78,8 @@ impl PatientQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The patient's id.")] id: PatientId,
-    ) -> Result<Option<ModelEx>> {
-        Ok(ctx.call().load(id).await?)
+    ) -> Result<Option<Related<'static, ModelEx>>> {
+        Related::load(ctx, id).await
     }
 
     /// The patients of the practice. A search is recorded in the audit trail with the ids that it found.
