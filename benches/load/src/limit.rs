@@ -61,7 +61,8 @@ pub enum Also {
 }
 
 pub async fn serve(site: &Site, listener: TcpListener, also: &[Also]) -> Outcome<()> {
-    let replies = Replies(if also.contains(&Also::Engine) { Some(engine::Engine::new()?) } else { None });
+    let replies =
+        Replies(if also.contains(&Also::Engine) { Some(engine::Engine::new().await?) } else { None });
     let routes = match site.engine {
         Engine::Postgres => postgres::routes(site, also).await?,
         Engine::Sqlite => sqlite::routes(&site.file(), also)?,
