@@ -143,10 +143,7 @@ impl Data {
     /// Writes down whose names are in these rows.
     async fn saw(&self, workspace: Uuid, rows: &[QueryResult], column: usize) -> Result<(), Failed> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        let mut patients: Vec<Uuid> =
-            rows.iter().map(|row| Ok(of(row)?.try_get(column)?)).collect::<Result<_, Failed>>()?;
-        patients.sort_unstable();
-        patients.dedup();
+        let patients = rows.iter().map(|row| Ok(of(row)?.try_get(column)?)).collect::<Result<_, Failed>>()?;
         journal.saw(workspace, patients).await
     }
 }
