@@ -1,7 +1,8 @@
 //! A booking written by hand with what none can do without: the key of a repeated request, what stands around it, what
-//! it takes up, its history, and its event in the workspace's chain, in one transaction. Without keys of patients, hours off and row-level security. On
-//! PostgreSQL four round trips, without reminders, and with tables of one index for keys and events; on SQLite no more
-//! statements than the server's own tables, and no reminders because nobody in the data set wants any.
+//! it takes up, its history, and its event in the workspace's chain, in one transaction. Without keys of patients, hours
+//! off and row-level security. Four round trips on PostgreSQL, without reminders, and with tables of one index for keys
+//! and events. On SQLite the server's own tables, and no more statements than tables; reminders would be rows of their
+//! own, but nobody in the data set wants any.
 
 use chrono::TimeDelta;
 use praxis::clock::Clock;
