@@ -104,18 +104,28 @@ fn broken(what: &str) -> io::Error {
 }
 
 pub fn get(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes()
+    get_as(None, path)
+}
+
+/// The same, for whoever has this token.
+pub fn get_as(token: Option<&str>, path: &str) -> Vec<u8> {
+    let authorization = authorization(token);
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{authorization}\r\n").into_bytes()
 }
 
 /// A GraphQL request as a browser's application sends it.
 pub fn post(token: Option<&str>, body: &str) -> Vec<u8> {
-    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let authorization = authorization(token);
     format!(
         "POST /graphql HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\ncontent-type: application/json\r\n\
          {authorization}content-length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()
+}
+
+fn authorization(token: Option<&str>) -> String {
+    token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
 }
 
 /// One request on a connection of its own, and its body as text.

@@ -3,16 +3,19 @@
 //! server is the server's own.
 
 mod answer;
+mod audit;
 mod booking;
 mod engine;
 mod journal;
 mod live;
 mod postgres;
+mod sealed;
+mod sign_in;
 mod sqlite;
 
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json, Router, middleware};
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -54,19 +57,28 @@ pub enum Also {
     Engine,
     /// Read in a transaction that row-level security confines to the workspace (PostgreSQL)
     Tenant,
-    /// Write down whose names they answer with, before they answer
+    /// Open the names that are sealed under each patient's own key
+    Sealed,
+    /// Write down whose names they answer with, before they answer; on SQLite into the server's journal
     Journal,
     /// Book with what no booking can do without, in one transaction
     Booking,
+    /// Look at who asks, and answer with all headers
+    SignIn,
 }
 
 pub async fn serve(site: &Site, listener: TcpListener, also: &[Also]) -> Outcome<()> {
-    let replies = Replies(if also.contains(&Also::Engine) { Some(engine::Engine::new()?) } else { None });
+    let replies =
+        Replies(if also.contains(&Also::Engine) { Some(engine::Engine::new().await?) } else { None });
     let routes = match site.engine {
         Engine::Postgres => postgres::routes(site, also).await?,
-        Engine::Sqlite => sqlite::routes(&site.file(), also)?,
+        Engine::Sqlite => sqlite::routes(site, also)?,
     };
-    let routes = routes.merge(Router::new().route("/q5", get(q5))).merge(live::routes());
+    let mut routes = routes.merge(Router::new().route("/q5", get(q5)));
+    if also.contains(&Also::SignIn) {
+        routes = routes.layer(middleware::from_fn_with_state(sign_in::SignIn::new(site)?, sign_in::layer));
+    }
+    let routes = routes.merge(Router::new().route("/readyz", get(async || ()))).merge(live::routes());
     // Ended as the server is, with all that it noted: a build that counts what is used writes that at its end.
     let mut ended = signal(SignalKind::terminate())?;
     tokio::select! {

@@ -6,7 +6,7 @@ use praxis::id::AppointmentId;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::client::{get, post};
+use crate::client::{get_as, post};
 use crate::drive::{Session, first_free_day};
 use crate::plan::{self, APPOINTMENTS_PER_DAY, MINUTES, Plan, WORKSPACES};
 use crate::random::Random;
@@ -29,7 +29,10 @@ pub const ALL: [Query; 7] =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Praxis,
-    Limit,
+    Limit {
+        /// It is told who asks.
+        signed_in: bool,
+    },
 }
 
 /// The same question to either system.
@@ -129,12 +132,13 @@ impl Requests<'_> {
     }
 
     fn request(&self, question: Question, side: Side) -> Vec<u8> {
+        let token = self.session.token(question.workspace);
         match side {
-            Side::Limit => get(&question.path),
+            Side::Limit { signed_in } => get_as(signed_in.then_some(token), &question.path),
             Side::Praxis => {
                 let body =
                     json!({ "query": self.query.document(), "variables": question.variables }).to_string();
-                post(Some(self.session.token(question.workspace)), &body)
+                post(Some(token), &body)
             }
         }
     }

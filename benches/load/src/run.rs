@@ -103,7 +103,7 @@ async fn measure(options: &Options, data: &Data, site: &Site) -> Outcome<Report>
             backends: site.backends(ROLE),
         },
         Target {
-            side: Side::Limit,
+            side: Side::Limit { signed_in: options.limit_also.contains(&Also::SignIn) },
             pid: limit.pid,
             address: limit.address,
             metrics: None,
@@ -192,5 +192,5 @@ pub async fn start_limit(site: &Site, data: &Data, also: &[Also]) -> Outcome<Pro
     for also in also.iter().filter_map(ValueEnum::to_possible_value) {
         command.args(["--also", also.get_name()]);
     }
-    Process::start(&mut command, listen, "/q5", &site.folder.join("limit.log")).await
+    Process::start(&mut command, listen, "/readyz", &site.folder.join("limit.log")).await
 }

@@ -51,6 +51,8 @@ pub struct Site {
     pub database: String,
 }
 
+/// The server's own address in its tokens, whatever it listens on.
+pub const PUBLIC_URL: &str = "http://localhost";
 /// The role that the server connects as.
 pub const ROLE: &str = "praxis_load";
 
@@ -127,6 +129,7 @@ impl Site {
             ("PROFILE", "production".to_owned()),
             ("DATA_DIR", self.folder.display().to_string()),
             ("DATABASE_URL", self.server_url()?),
+            ("PUBLIC_URL", PUBLIC_URL.into()),
             ("LISTEN", listen.to_string()),
             ("ADMIN_LISTEN", admin.to_string()),
             ("ANONYMOUS_REQUESTS_PER_MINUTE", most.clone()),

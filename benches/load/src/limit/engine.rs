@@ -1,15 +1,19 @@
 //! The same answers through the GraphQL engine and nothing else: what any server pays for it.
 //!
-//! The handler has its rows already. The engine goes through a document that was parsed before, asks for each field, and
-//! its answer is written as JSON.
+//! The handler has its rows already. The engine asks for each field of a document that was parsed before and is known to
+//! be valid, so that nobody looks whether it is (docs/adr/0023-past-the-engines-validation.md), and its answer is written
+//! as JSON.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use async_graphql::extensions::Extensions;
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::parser::types::{OperationDefinition, SelectionSet};
+use async_graphql::resolver_utils::resolve_container;
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, Object, Request, Response, Schema, ValidationMode,
+    Context, Data, EmptyMutation, EmptySubscription, IntrospectionMode, Object, Pos, Positioned, QueryEnv,
+    QueryEnvInner, Response, Schema, SchemaEnv,
 };
 
 use super::answer::{Appointment, Chart, Charts, Many, Nodes, One};
@@ -24,7 +28,9 @@ fn held<T: Send + 'static>(ctx: &Context<'_>) -> Option<T> {
     held.0.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-struct Root;
+/// The root of all that can be read, and what the engine gives to each of its fields.
+#[derive(Clone, Default)]
+struct Root(Arc<OnceLock<(SchemaEnv, Extensions)>>);
 
 #[Object(name = "Query")]
 impl Root {
@@ -39,32 +45,77 @@ impl Root {
     async fn patients(&self, ctx: &Context<'_>) -> Option<Nodes<Chart>> {
         held::<Charts>(ctx).map(|charts| charts.patients)
     }
+
+    /// Takes note of what the engine gives to each field: asked for once, at the start.
+    async fn engine(&self, ctx: &Context<'_>) -> bool {
+        self.0.set((ctx.schema_env.clone(), ctx.query_env.extensions.clone())).is_ok()
+    }
 }
 
-/// The engine, and the documents of the queries.
+/// A query as the engine's resolvers take it.
+struct Operation {
+    /// Without its selection.
+    definition: OperationDefinition,
+    selection: Positioned<SelectionSet>,
+}
+
+/// The engine, and the operations of the queries.
 #[derive(Clone)]
-pub struct Engine {
-    schema: Schema<Root, EmptyMutation, EmptySubscription>,
-    documents: Arc<HashMap<Query, ExecutableDocument>>,
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    root: Root,
+    schema: SchemaEnv,
+    /// None are set.
+    extensions: Extensions,
+    operations: HashMap<Query, Operation>,
 }
 
 impl Engine {
-    pub fn new() -> Outcome<Self> {
-        let schema = Schema::build(Root, EmptyMutation, EmptySubscription);
-        let mut documents = HashMap::new();
+    pub async fn new() -> Outcome<Self> {
+        let root = Root::default();
+        let schema = Schema::build(root.clone(), EmptyMutation, EmptySubscription).finish();
+        schema.execute("{ engine }").await;
+        let (schema, extensions) = root.0.get().cloned().ok_or("the engine asks its root for each field")?;
+        let mut operations = HashMap::new();
         for query in ALL.into_iter().filter(|query| query.is_read()) {
-            documents.insert(query, parse_query(query.document())?);
+            operations.insert(query, operation(query)?);
         }
-        // It is known that they are valid.
-        let schema = schema.validation_mode(ValidationMode::Fast).finish();
-        Ok(Self { schema, documents: Arc::new(documents) })
+        Ok(Self(Arc::new(Inner { root, schema, extensions, operations })))
     }
 
     pub async fn answer<T: Send + 'static>(&self, query: Query, data: T) -> Response {
-        let mut request = Request::new("").data(Held(Mutex::new(Some(data))));
-        if let Some(document) = self.documents.get(&query) {
-            request.set_parsed_query(document.clone());
+        let Inner { root, schema, extensions, operations } = &*self.0;
+        let Some(Operation { definition, selection }) = operations.get(&query) else {
+            return Response::default();
+        };
+        let mut query_data = Data::default();
+        query_data.insert(Held(Mutex::new(Some(data))));
+        let env = QueryEnv::new(QueryEnvInner {
+            extensions: extensions.clone(),
+            variables: Default::default(),
+            operation_name: None,
+            operation: Positioned::new(definition.clone(), Pos::default()),
+            fragments: Default::default(),
+            uploads: Vec::new(),
+            session_data: Arc::default(),
+            query_data: Arc::new(query_data),
+            http_headers: Default::default(),
+            introspection_mode: IntrospectionMode::Enabled,
+            errors: Default::default(),
+        });
+        let context = env.create_context(schema, None, selection, None);
+        match resolve_container(&context, root).await {
+            Ok(data) => Response::new(data),
+            Err(error) => Response::from_errors(vec![error]),
         }
-        self.schema.execute(request).await
     }
+}
+
+fn operation(query: Query) -> Outcome<Operation> {
+    let document = parse_query(query.document())?;
+    let (_, operation) = document.operations.iter().next().ok_or("the document has an operation")?;
+    let mut definition = operation.node.clone();
+    let selection = std::mem::take(&mut definition.selection_set);
+    Ok(Operation { definition, selection })
 }

@@ -1,21 +1,26 @@
 //! A journal of reads written by hand: who was seen, each event chained to the one before, and one transaction for all
-//! who wait. No more than a table with two indexes; one chain for everybody.
+//! who wait. On SQLite it is the server's own, since its lists by patient, actor and kind need all of its indexes; on
+//! PostgreSQL no more than a table with two indexes, and one chain for everybody.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use praxis::id::{PatientId, WorkspaceId};
 use praxis::journal::chain;
-use rusqlite::Connection;
+use praxis::journal::entity::{AuditKind, Model};
+use rusqlite::{Connection, TransactionBehavior};
 use sea_orm::sqlx::{self, PgPool};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::answer::Failed;
+use super::audit::{self, Audit, Told};
+use super::sqlite;
 use crate::Outcome;
 
 /// The most requests that share a transaction.
 const GROUP: usize = 32;
 
-const COLUMNS: &str = "(seq, workspace_id, patient_id, at, action, detail, prev_hash, hash)";
 const ACTION: &str = "patient.read";
 const DETAIL: &str = r#"{"fields":["patients.first_name","patients.last_name"]}"#;
 
@@ -86,21 +91,13 @@ impl Journal {
     }
 
     pub fn on_sqlite(file: &Path) -> Outcome<Self> {
-        let mut writer = Connection::open(file)?;
-        writer.pragma_update(None, "journal_mode", "WAL")?;
-        writer.pragma_update(None, "synchronous", "FULL")?;
-        writer.busy_timeout(std::time::Duration::from_secs(5))?;
-        writer.execute_batch(
-            "DROP TABLE IF EXISTS bench_events; \
-             CREATE TABLE bench_events (seq INTEGER PRIMARY KEY, workspace_id, patient_id, at, action, detail, \
-             prev_hash, hash); \
-             CREATE INDEX bench_events_patient ON bench_events (workspace_id, patient_id, seq)",
-        )?;
+        let mut writer = sqlite::writer(file)?;
+        audit::settle(&writer)?;
         let (sender, mut jobs) = mpsc::channel(1024);
         std::thread::spawn(move || {
-            let (mut chain, mut group) = (Chain::new(), Vec::new());
+            let (audit, mut group) = (Audit::new(), Vec::new());
             while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
-                let stored = write(&mut writer, &chain.place(&group));
+                let stored = write(&mut writer, &audit, &group);
                 tell(&mut group, stored.map_err(|error| error.to_string()));
             }
         });
@@ -108,7 +105,9 @@ impl Journal {
     }
 
     /// Stores who was seen.
-    pub async fn saw(&self, workspace: Uuid, patients: Vec<Uuid>) -> Result<(), Failed> {
+    pub async fn saw(&self, workspace: Uuid, mut patients: Vec<Uuid>) -> Result<(), Failed> {
+        patients.sort_unstable();
+        patients.dedup();
         let (done, stored) = oneshot::channel();
         self.0.send(Job { workspace, patients, done }).await?;
         Ok(stored.await??)
@@ -140,16 +139,27 @@ async fn insert(pool: &PgPool, events: &[Event]) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-fn write(writer: &mut Connection, events: &[Event]) -> Result<(), rusqlite::Error> {
-    let tx = writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    {
-        let mut insert = tx.prepare_cached(&format!(
-            "INSERT INTO bench_events {COLUMNS} VALUES (?1, ?2, ?3, CURRENT_TIMESTAMP, ?4, ?5, ?6, ?7)"
-        ))?;
-        for event in events {
-            let (workspace, patient) = (event.workspace.as_bytes(), event.patient.as_bytes());
-            insert.execute((event.seq, workspace, patient, ACTION, DETAIL, &event.prev_hash, &event.hash))?;
+fn write(writer: &mut Connection, audit: &Audit, jobs: &[Job]) -> Outcome<()> {
+    let mut chains: BTreeMap<WorkspaceId, Vec<Model>> = BTreeMap::new();
+    for job in jobs {
+        let (workspace, request) = (WorkspaceId(job.workspace), audit.clock.new_uuid().to_string());
+        let events = chains.entry(workspace).or_default();
+        for patient in job.patients.iter().copied().map(PatientId) {
+            let request = request.clone();
+            let told = Told {
+                kind: AuditKind::Read,
+                action: ACTION,
+                subject: patient,
+                patient,
+                detail: DETAIL,
+                request,
+            };
+            events.push(audit.event(workspace, told)?);
         }
     }
-    tx.commit()
+    let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (workspace, events) in chains {
+        audit::append(&tx, workspace, events)?;
+    }
+    Ok(tx.commit()?)
 }

@@ -1,5 +1,7 @@
 //! axum and sqlx on PostgreSQL.
 
+use std::sync::Arc;
+
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
@@ -9,7 +11,7 @@ use praxis::db::connect::{PoolOptions, connect};
 use praxis::db::{Database, Scope};
 use praxis::id::{AppointmentId, LocationId, MembershipId, PatientId, ServiceId, WorkspaceId};
 use sea_orm::sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
-use sea_orm::sqlx::{AssertSqlSafe, Row, query};
+use sea_orm::sqlx::{AssertSqlSafe, Row, query, query_as};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 use uuid::Uuid;
 
@@ -18,12 +20,13 @@ use super::answer::{
     One, Patient, Practitioner, Seen, Service, Visit,
 };
 use super::journal::Journal;
+use super::sealed::{SealedPatient, Seals, WORKSPACE_KEYS};
 use super::{Also, Ask, Replies, booking, instant, uuid};
 use crate::Outcome;
 use crate::queries::Query as Asked;
 use crate::site::{ROLE, Site};
 
-/// Fields 0 to 21; with names 22 to 24.
+/// Fields 0 to 20; with names 21 to 23, with their key 24 and 25.
 macro_rules! appointment {
     ($more:literal, $join:literal, $where:literal) => {
         concat!(
@@ -42,31 +45,90 @@ macro_rules! appointment {
     };
 }
 
-const Q1: &str = appointment!("", "", "a.workspace_id = $1 AND a.id = $2");
-const Q1_CHART: &str = appointment!(
-    ", n.patient_id, n.first_name, n.last_name",
-    "JOIN bench_names n ON n.patient_id = a.patient_id",
-    "a.workspace_id = $1 AND a.id = $2"
-);
-const Q2: &str = appointment!(
-    "",
-    "",
-    "a.workspace_id = $1 AND a.practitioner_id = $2 AND a.starts_at >= $3 AND a.starts_at < $4 \
-     ORDER BY a.starts_at, a.id LIMIT 50"
-);
-const Q2_CHART: &str = appointment!(
-    ", n.patient_id, n.first_name, n.last_name",
-    "JOIN bench_names n ON n.patient_id = a.patient_id",
-    "a.workspace_id = $1 AND a.practitioner_id = $2 AND a.starts_at >= $3 AND a.starts_at < $4 \
-     ORDER BY a.starts_at, a.id LIMIT 50"
-);
-const Q3: &str = "SELECT p.id, n.first_name, n.last_name, a.id, a.starts_at, a.ends_at, a.status, m.id, m.display_name \
-     FROM (SELECT id FROM patients WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT 20) p \
-     JOIN bench_names n ON n.patient_id = p.id \
-     JOIN LATERAL (SELECT id, starts_at, ends_at, status, practitioner_id FROM appointments \
-                   WHERE workspace_id = $1 AND patient_id = p.id ORDER BY starts_at DESC, id DESC LIMIT 10) a ON true \
-     JOIN memberships m ON m.workspace_id = $1 AND m.id = a.practitioner_id \
-     ORDER BY p.id DESC, a.starts_at DESC, a.id DESC";
+macro_rules! one {
+    ($more:literal, $join:literal) => {
+        appointment!($more, $join, "a.workspace_id = $1 AND a.id = $2")
+    };
+}
+
+macro_rules! days {
+    ($more:literal, $join:literal) => {
+        appointment!(
+            $more,
+            $join,
+            "a.workspace_id = $1 AND a.practitioner_id = $2 AND a.starts_at >= $3 AND a.starts_at < $4 \
+             ORDER BY a.starts_at, a.id LIMIT 50"
+        )
+    };
+}
+
+/// The id and the names of the patient first, the visit after them.
+macro_rules! patients {
+    ($names:literal, $more:literal, $from:literal) => {
+        concat!(
+            "SELECT p.id, ",
+            $names,
+            ", a.id, a.starts_at, a.ends_at, a.status, m.id, m.display_name",
+            $more,
+            " FROM ",
+            $from,
+            " JOIN LATERAL (SELECT id, starts_at, ends_at, status, practitioner_id FROM appointments \
+                            WHERE workspace_id = $1 AND patient_id = p.id ORDER BY starts_at DESC, id DESC LIMIT 10) a \
+              ON true \
+              JOIN memberships m ON m.workspace_id = $1 AND m.id = a.practitioner_id \
+              ORDER BY p.id DESC, a.starts_at DESC, a.id DESC"
+        )
+    };
+}
+
+const Q1: &str = one!("", "");
+const Q2: &str = days!("", "");
+
+/// The statements with names.
+#[derive(Clone, Copy)]
+struct Named {
+    q1: &'static str,
+    q2: &'static str,
+    q3: &'static str,
+}
+
+const PLAIN: Named = Named {
+    q1: one!(
+        ", a.patient_id, n.first_name, n.last_name",
+        "JOIN bench_names n ON n.patient_id = a.patient_id"
+    ),
+    q2: days!(
+        ", a.patient_id, n.first_name, n.last_name",
+        "JOIN bench_names n ON n.patient_id = a.patient_id"
+    ),
+    q3: patients!(
+        "n.first_name, n.last_name",
+        "",
+        "(SELECT id FROM patients WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT 20) p \
+         JOIN bench_names n ON n.patient_id = p.id"
+    ),
+};
+
+/// With the keys: a statement of its own for those that are not in memory would be a round trip.
+const SEALED: Named = Named {
+    q1: one!(
+        ", a.patient_id, p.first_name, p.last_name, k.workspace_key_version, k.wrapped",
+        "JOIN patients p ON p.workspace_id = a.workspace_id AND p.id = a.patient_id \
+         JOIN patient_keys k ON k.workspace_id = p.workspace_id AND k.patient_id = p.id AND k.version = p.key_version"
+    ),
+    q2: days!(
+        ", a.patient_id, p.first_name, p.last_name, k.workspace_key_version, k.wrapped",
+        "JOIN patients p ON p.workspace_id = a.workspace_id AND p.id = a.patient_id \
+         JOIN patient_keys k ON k.workspace_id = p.workspace_id AND k.patient_id = p.id AND k.version = p.key_version"
+    ),
+    q3: patients!(
+        "p.first_name, p.last_name",
+        ", k.workspace_key_version, k.wrapped",
+        "(SELECT id, first_name, last_name, key_version FROM patients WHERE workspace_id = $1 AND id < $2 \
+          ORDER BY id DESC LIMIT 20) p \
+         JOIN patient_keys k ON k.workspace_id = $1 AND k.patient_id = p.id AND k.version = p.key_version"
+    ),
+};
 const Q4: &str = "INSERT INTO appointments (id, workspace_id, patient_id, practitioner_id, service_id, location_id, \
      starts_at, ends_at, timezone, price_minor, payment_status, created_at, updated_at) \
      SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'UTC', 3500, 'NOT_PAID', now(), now() \
@@ -80,6 +142,7 @@ struct Data {
     /// The server's own way to a transaction of a workspace.
     tenant: Option<Database>,
     journal: Option<Journal>,
+    seals: Option<Arc<Seals>>,
     books: bool,
 }
 
@@ -101,13 +164,17 @@ impl From<Bind> for Value {
 pub async fn routes(site: &Site, also: &[Also]) -> Outcome<Router> {
     let options = PgPoolOptions::new().max_connections(10).test_before_acquire(false);
     let pool = options.connect(&site.owner_url()?).await?;
-    let mut data = Data { pool, tenant: None, journal: None, books: also.contains(&Also::Booking) };
+    let books = also.contains(&Also::Booking);
+    let mut data = Data { pool, tenant: None, journal: None, seals: None, books };
     if data.books {
         booking::prepare_postgres(&data.pool).await?;
     }
     if also.contains(&Also::Tenant) {
         query(AssertSqlSafe(format!("GRANT SELECT ON bench_names TO {ROLE}"))).execute(&data.pool).await?;
         data.tenant = Some(connect(&site.server_url()?, &PoolOptions::default()).await?);
+    }
+    if also.contains(&Also::Sealed) {
+        data.seals = Some(Arc::new(Seals::new(site, query_as(WORKSPACE_KEYS).fetch_all(&data.pool).await?)?));
     }
     if also.contains(&Also::Journal) {
         data.journal = Some(Journal::on_postgres(data.pool.clone()).await?);
@@ -140,13 +207,32 @@ impl Data {
         Ok(query.fetch_all(&self.pool).await?.into_iter().map(Into::into).collect())
     }
 
+    fn named(&self) -> Named {
+        if self.seals.is_some() { SEALED } else { PLAIN }
+    }
+
+    /// The patient whose id is in this column of the row, before the names; what opens them is from `key` on.
+    fn patient(&self, workspace: Uuid, row: &PgRow, column: usize, key: usize) -> Result<Patient, Failed> {
+        let id: Uuid = row.try_get(column)?;
+        let Some(seals) = &self.seals else {
+            let (first_name, last_name) = (row.try_get(column + 1)?, row.try_get(column + 2)?);
+            return Ok(Patient { id: PatientId(id).to_string(), first_name, last_name });
+        };
+        let (first_name, last_name) = (row.try_get(column + 1)?, row.try_get(column + 2)?);
+        seals.open(SealedPatient { workspace, id, first_name, last_name }, |_| {
+            Ok((row.try_get(key)?, row.try_get(key + 1)?))
+        })
+    }
+
+    fn appointment(&self, ask: &Ask, row: &PgRow) -> Result<Appointment, Failed> {
+        let patient = ask.chart.then(|| self.patient(ask.workspace, row, 21, 24)).transpose()?;
+        appointment(row, patient)
+    }
+
     /// Writes down whose names are in these rows.
     async fn saw(&self, workspace: Uuid, rows: &[QueryResult], column: usize) -> Result<(), Failed> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        let mut patients: Vec<Uuid> =
-            rows.iter().map(|row| Ok(of(row)?.try_get(column)?)).collect::<Result<_, Failed>>()?;
-        patients.sort_unstable();
-        patients.dedup();
+        let patients = rows.iter().map(|row| Ok(of(row)?.try_get(column)?)).collect::<Result<_, Failed>>()?;
         journal.saw(workspace, patients).await
     }
 }
@@ -160,9 +246,9 @@ async fn q1(
     replies: Extension<Replies>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
-    let sql = if ask.chart { Q1_CHART } else { Q1 };
+    let sql = if ask.chart { data.named().q1 } else { Q1 };
     let rows = data.rows(sql, ask.workspace, [Bind::Uuid(uuid(&ask.id))]).await?;
-    let found = rows.first().map(|row| appointment(of(row)?, ask.chart)).transpose()?;
+    let found = rows.first().map(|row| data.appointment(&ask, of(row)?)).transpose()?;
     if ask.chart {
         data.saw(ask.workspace, &rows, 21).await?;
     }
@@ -175,10 +261,10 @@ async fn q2(
     replies: Extension<Replies>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
-    let sql = if ask.chart { Q2_CHART } else { Q2 };
+    let sql = if ask.chart { data.named().q2 } else { Q2 };
     let (from, to) = (Bind::Instant(instant(&ask.from)?), Bind::Instant(instant(&ask.to)?));
     let rows = data.rows(sql, ask.workspace, [Bind::Uuid(uuid(&ask.practitioner)), from, to]).await?;
-    let nodes = rows.iter().map(|row| appointment(of(row)?, ask.chart)).collect::<Result<_, Failed>>()?;
+    let nodes = rows.iter().map(|row| data.appointment(&ask, of(row)?)).collect::<Result<_, Failed>>()?;
     if ask.chart {
         data.saw(ask.workspace, &rows, 21).await?;
     }
@@ -191,7 +277,7 @@ async fn q3(
     replies: Extension<Replies>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
-    let rows = data.rows(Q3, ask.workspace, [Bind::Uuid(uuid(&ask.id))]).await?;
+    let rows = data.rows(data.named().q3, ask.workspace, [Bind::Uuid(uuid(&ask.id))]).await?;
     let mut nodes: Vec<Chart> = Vec::new();
     let mut last = None;
     for row in &rows {
@@ -199,12 +285,9 @@ async fn q3(
         let id: Uuid = row.try_get(0)?;
         if last != Some(id) {
             last = Some(id);
-            nodes.push(Chart {
-                id: PatientId(id).to_string(),
-                first_name: row.try_get(1)?,
-                last_name: row.try_get(2)?,
-                appointments: Nodes { nodes: Vec::with_capacity(10) },
-            });
+            let Patient { id, first_name, last_name } = data.patient(ask.workspace, row, 0, 9)?;
+            let appointments = Nodes { nodes: Vec::with_capacity(10) };
+            nodes.push(Chart { id, first_name, last_name, appointments });
         }
         let visit = Visit {
             id: AppointmentId(row.try_get(3)?).to_string(),
@@ -249,16 +332,8 @@ fn booked(id: Uuid, starts_at: DateTime<Utc>) -> Answer<Booking> {
     Answer { data: Booking { book_appointment: Booked { appointment } } }
 }
 
-fn appointment(row: &PgRow, chart: bool) -> Result<Appointment, Failed> {
+fn appointment(row: &PgRow, patient: Option<Patient>) -> Result<Appointment, Failed> {
     let (starts_at, ends_at): (DateTime<Utc>, DateTime<Utc>) = (row.try_get(1)?, row.try_get(2)?);
-    let patient = match chart {
-        true => Some(Patient {
-            id: PatientId(row.try_get(21)?).to_string(),
-            first_name: row.try_get(22)?,
-            last_name: row.try_get(23)?,
-        }),
-        false => None,
-    };
     Ok(Appointment {
         id: AppointmentId(row.try_get(0)?).to_string(),
         starts_at: text(starts_at),

@@ -16,17 +16,21 @@ use super::answer::{
     Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many, Nodes,
     One, Patient, Practitioner, Seen, Service, Visit,
 };
+use super::audit::{self, Audit};
 use super::journal::Journal;
+use super::sealed::{SealedPatient, Seals, WORKSPACE_KEYS};
 use super::{Also, Ask, Replies, booking, instant, uuid};
 use crate::Outcome;
 use crate::queries::Query as Asked;
+use crate::site::Site;
 
 #[derive(Clone)]
 struct File {
     path: Arc<PathBuf>,
     writer: Arc<Mutex<Connection>>,
     journal: Option<Journal>,
-    books: bool,
+    seals: Option<Arc<Seals>>,
+    books: Option<Arc<Audit>>,
 }
 
 thread_local! {
@@ -51,31 +55,84 @@ macro_rules! appointment {
     };
 }
 
-const Q1: &str = appointment!("", "", "a.workspace_id = ?1 AND a.id = ?2");
-const Q1_CHART: &str = appointment!(
-    ", n.patient_id, n.first_name, n.last_name",
-    "JOIN bench_names n ON n.patient_id = a.patient_id",
-    "a.workspace_id = ?1 AND a.id = ?2"
-);
-const Q2: &str = appointment!(
-    "",
-    "",
-    "a.workspace_id = ?1 AND a.practitioner_id = ?2 AND a.starts_at >= ?3 AND a.starts_at < ?4 \
-     ORDER BY a.starts_at, a.id LIMIT 50"
-);
-const Q2_CHART: &str = appointment!(
-    ", n.patient_id, n.first_name, n.last_name",
-    "JOIN bench_names n ON n.patient_id = a.patient_id",
-    "a.workspace_id = ?1 AND a.practitioner_id = ?2 AND a.starts_at >= ?3 AND a.starts_at < ?4 \
-     ORDER BY a.starts_at, a.id LIMIT 50"
-);
-const Q3: &str = "SELECT p.id, n.first_name, n.last_name, a.id, a.starts_at, a.ends_at, a.status, m.id, m.display_name \
-     FROM (SELECT id FROM patients WHERE workspace_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT 20) p \
-     JOIN bench_names n ON n.patient_id = p.id \
-     JOIN appointments a ON a.id IN (SELECT id FROM appointments WHERE workspace_id = ?1 AND patient_id = p.id \
-                                     ORDER BY starts_at DESC, id DESC LIMIT 10) \
-     JOIN memberships m ON m.workspace_id = ?1 AND m.id = a.practitioner_id \
-     ORDER BY p.id DESC, a.starts_at DESC, a.id DESC";
+macro_rules! one {
+    ($more:literal, $join:literal) => {
+        appointment!($more, $join, "a.workspace_id = ?1 AND a.id = ?2")
+    };
+}
+
+macro_rules! days {
+    ($more:literal, $join:literal) => {
+        appointment!(
+            $more,
+            $join,
+            "a.workspace_id = ?1 AND a.practitioner_id = ?2 AND a.starts_at >= ?3 AND a.starts_at < ?4 \
+             ORDER BY a.starts_at, a.id LIMIT 50"
+        )
+    };
+}
+
+macro_rules! patients {
+    ($names:literal, $from:literal) => {
+        concat!(
+            "SELECT p.id, ",
+            $names,
+            ", a.id, a.starts_at, a.ends_at, a.status, m.id, m.display_name FROM ",
+            $from,
+            " JOIN appointments a ON a.id IN (SELECT id FROM appointments WHERE workspace_id = ?1 AND patient_id = p.id \
+              ORDER BY starts_at DESC, id DESC LIMIT 10) \
+              JOIN memberships m ON m.workspace_id = ?1 AND m.id = a.practitioner_id \
+              ORDER BY p.id DESC, a.starts_at DESC, a.id DESC"
+        )
+    };
+}
+
+const Q1: &str = one!("", "");
+const Q2: &str = days!("", "");
+
+/// The statements with names.
+#[derive(Clone, Copy)]
+struct Named {
+    q1: &'static str,
+    q2: &'static str,
+    q3: &'static str,
+}
+
+const PLAIN: Named = Named {
+    q1: one!(
+        ", a.patient_id, n.first_name, n.last_name",
+        "JOIN bench_names n ON n.patient_id = a.patient_id"
+    ),
+    q2: days!(
+        ", a.patient_id, n.first_name, n.last_name",
+        "JOIN bench_names n ON n.patient_id = a.patient_id"
+    ),
+    q3: patients!(
+        "n.first_name, n.last_name",
+        "(SELECT id FROM patients WHERE workspace_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT 20) p \
+         JOIN bench_names n ON n.patient_id = p.id"
+    ),
+};
+
+const SEALED: Named = Named {
+    q1: one!(
+        ", a.patient_id, p.first_name, p.last_name",
+        "JOIN patients p ON p.workspace_id = a.workspace_id AND p.id = a.patient_id"
+    ),
+    q2: days!(
+        ", a.patient_id, p.first_name, p.last_name",
+        "JOIN patients p ON p.workspace_id = a.workspace_id AND p.id = a.patient_id"
+    ),
+    q3: patients!(
+        "p.first_name, p.last_name",
+        "(SELECT id, first_name, last_name FROM patients WHERE workspace_id = ?1 AND id < ?2 \
+          ORDER BY id DESC LIMIT 20) p"
+    ),
+};
+
+/// The key of a patient, read when it is not in memory.
+const KEY: &str = "SELECT workspace_key_version, wrapped FROM patient_keys \
+     WHERE workspace_id = ?1 AND patient_id = ?2 AND version = ?3";
 const Q4: &str = "INSERT INTO appointments (id, workspace_id, patient_id, practitioner_id, service_id, location_id, \
      starts_at, ends_at, timezone, price_minor, payment_status, created_at, updated_at) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'UTC', 3500, 'NOT_PAID', ?7, ?7 \
@@ -83,20 +140,43 @@ const Q4: &str = "INSERT INTO appointments (id, workspace_id, patient_id, practi
                        AND starts_at < ?8 AND starts_at > datetime(?7, '-1 day') AND ends_at > ?7 \
                        AND status <> 'CANCELLED')";
 
-pub fn routes(path: &Path, also: &[Also]) -> Outcome<Router> {
+pub fn routes(site: &Site, also: &[Also]) -> Outcome<Router> {
+    let path = site.file();
+    let writer = writer(&path)?;
+    let books = also.contains(&Also::Booking);
+    if books {
+        audit::settle(&writer)?;
+    }
+    let seals = also.contains(&Also::Sealed).then(|| seals(site, &writer)).transpose()?;
+    let journal = also.contains(&Also::Journal).then(|| Journal::on_sqlite(&path)).transpose()?;
+    let file = File {
+        path: Arc::new(path),
+        writer: Arc::new(Mutex::new(writer)),
+        journal,
+        seals: seals.map(Arc::new),
+        books: books.then(|| Arc::new(Audit::new())),
+    };
+    let routes =
+        Router::new().route("/q1", get(q1)).route("/q2", get(q2)).route("/q3", get(q3)).route("/q4", get(q4));
+    Ok(routes.with_state(file))
+}
+
+/// A connection that writes.
+pub fn writer(path: &Path) -> Outcome<Connection> {
     let writer = Connection::open(path)?;
     writer.pragma_update(None, "journal_mode", "WAL")?;
     writer.pragma_update(None, "synchronous", "FULL")?;
     writer.busy_timeout(std::time::Duration::from_secs(5))?;
-    let journal = also.contains(&Also::Journal).then(|| Journal::on_sqlite(path)).transpose()?;
-    let books = also.contains(&Also::Booking);
-    if books {
-        booking::prepare_sqlite(&writer)?;
-    }
-    let file = File { path: Arc::new(path.into()), writer: Arc::new(Mutex::new(writer)), journal, books };
-    let routes =
-        Router::new().route("/q1", get(q1)).route("/q2", get(q2)).route("/q3", get(q3)).route("/q4", get(q4));
-    Ok(routes.with_state(file))
+    Ok(writer)
+}
+
+fn seals(site: &Site, connection: &Connection) -> Outcome<Seals> {
+    let mut keys = connection.prepare(WORKSPACE_KEYS)?;
+    let keys = keys.query_map((), |row| {
+        let workspace = Uuid::from_bytes(row.get(0)?);
+        Ok((workspace, row.get(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    Seals::new(site, keys.collect::<Result<_, _>>()?)
 }
 
 impl File {
@@ -108,6 +188,38 @@ impl File {
             }
             None => Ok(()),
         }
+    }
+
+    fn named(&self) -> Named {
+        if self.seals.is_some() { SEALED } else { PLAIN }
+    }
+
+    /// The patient whose id is in this column of the row, before the names.
+    fn patient(
+        &self,
+        reader: &Connection,
+        workspace: Uuid,
+        row: &Row<'_>,
+        column: usize,
+    ) -> Result<Patient, Failed> {
+        let id = id(row, column)?;
+        let Some(seals) = &self.seals else {
+            let (first_name, last_name) = (row.get(column + 1)?, row.get(column + 2)?);
+            return Ok(Patient { id: PatientId(id).to_string(), first_name, last_name });
+        };
+        let (first_name, last_name) = (row.get(column + 1)?, row.get(column + 2)?);
+        seals.open(SealedPatient { workspace, id, first_name, last_name }, |version| {
+            let mut key = reader.prepare_cached(KEY)?;
+            let key = key.query_row((workspace.as_bytes(), id.as_bytes(), version), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            });
+            Ok(key?)
+        })
+    }
+
+    fn appointment(&self, reader: &Connection, ask: &Ask, row: &Row<'_>) -> Result<Appointment, Failed> {
+        let patient = ask.chart.then(|| self.patient(reader, ask.workspace, row, 21)).transpose()?;
+        appointment(row, patient)
     }
 
     /// On this thread's read connection.
@@ -132,11 +244,11 @@ async fn q1(
     replies: Extension<Replies>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
-    let sql = if ask.chart { Q1_CHART } else { Q1 };
+    let sql = if ask.chart { file.named().q1 } else { Q1 };
     let appointment = file.read(|reader| {
         let mut statement = reader.prepare_cached(sql)?;
         let found = statement.query_row((ask.workspace.as_bytes(), uuid(&ask.id).as_bytes()), |row| {
-            Ok(appointment(row, ask.chart))
+            Ok(file.appointment(reader, &ask, row))
         });
         found.optional()?.transpose()
     })?;
@@ -152,7 +264,7 @@ async fn q2(
     replies: Extension<Replies>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
-    let sql = if ask.chart { Q2_CHART } else { Q2 };
+    let sql = if ask.chart { file.named().q2 } else { Q2 };
     let nodes: Vec<Appointment> = file.read(|reader| {
         let mut statement = reader.prepare_cached(sql)?;
         let (from, to) = (stored(&ask.from)?, stored(&ask.to)?);
@@ -160,7 +272,7 @@ async fn q2(
         let mut rows = statement.query((ask.workspace.as_bytes(), practitioner.as_bytes(), from, to))?;
         let mut nodes = Vec::with_capacity(50);
         while let Some(row) = rows.next()? {
-            nodes.push(appointment(row, ask.chart)?);
+            nodes.push(file.appointment(reader, &ask, row)?);
         }
         Ok(nodes)
     })?;
@@ -177,7 +289,7 @@ async fn q3(
     Query(ask): Query<Ask>,
 ) -> Result<Response, Failed> {
     let nodes = file.read(|reader| {
-        let mut statement = reader.prepare_cached(Q3)?;
+        let mut statement = reader.prepare_cached(file.named().q3)?;
         let mut rows = statement.query((ask.workspace.as_bytes(), uuid(&ask.id).as_bytes()))?;
         let mut nodes: Vec<Chart> = Vec::with_capacity(20);
         let mut last = None;
@@ -185,12 +297,9 @@ async fn q3(
             let id = id(row, 0)?;
             if last != Some(id) {
                 last = Some(id);
-                nodes.push(Chart {
-                    id: PatientId(id).to_string(),
-                    first_name: row.get(1)?,
-                    last_name: row.get(2)?,
-                    appointments: Nodes { nodes: Vec::with_capacity(10) },
-                });
+                let Patient { id, first_name, last_name } = file.patient(reader, ask.workspace, row, 0)?;
+                let appointments = Nodes { nodes: Vec::with_capacity(10) };
+                nodes.push(Chart { id, first_name, last_name, appointments });
             }
             if let Some(chart) = nodes.last_mut() {
                 chart.appointments.nodes.push(visit(row)?);
@@ -218,8 +327,8 @@ async fn q4(State(file): State<File>, Query(ask): Query<Ask>) -> Result<Json<Ans
     let (from, to) = (stored(&ask.from)?, stored(&ask.to)?);
     let id = uuid(&ask.id);
     let mut writer = file.writer.lock().unwrap_or_else(PoisonError::into_inner);
-    if file.books {
-        booking::on_sqlite(&mut writer, &ask)?;
+    if let Some(audit) = &file.books {
+        booking::on_sqlite(&mut writer, audit, &ask)?;
     } else {
         let written = writer.prepare_cached(Q4)?.execute((
             id.as_bytes(),
@@ -239,16 +348,8 @@ async fn q4(State(file): State<File>, Query(ask): Query<Ask>) -> Result<Json<Ans
     Ok(Json(Answer { data: Booking { book_appointment: Booked { appointment } } }))
 }
 
-fn appointment(row: &Row<'_>, chart: bool) -> Result<Appointment, Failed> {
+fn appointment(row: &Row<'_>, patient: Option<Patient>) -> Result<Appointment, Failed> {
     let (starts_at, ends_at): (String, String) = (row.get(1)?, row.get(2)?);
-    let patient = match chart {
-        true => Some(Patient {
-            id: PatientId(id(row, 21)?).to_string(),
-            first_name: row.get(22)?,
-            last_name: row.get(23)?,
-        }),
-        false => None,
-    };
     Ok(Appointment {
         id: AppointmentId(id(row, 0)?).to_string(),
         duration_minutes: (instant(&ends_at)? - instant(&starts_at)?).num_minutes(),
