@@ -1,10 +1,16 @@
 //! The answers: the same JSON that the server gives to the same question.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use async_graphql::{OutputType, SimpleObject};
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ContainerType, ContextSelectionSet, OutputType, Positioned, ServerResult, SimpleObject, Value,
+};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use praxis::graphql::object::{self, Items};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -19,18 +25,18 @@ pub struct Typename {
 }
 
 #[derive(Serialize)]
-pub struct One {
-    pub appointment: Option<Appointment>,
+pub struct Single {
+    pub appointment: Option<One<Appointment>>,
 }
 
 #[derive(Serialize)]
 pub struct Many {
-    pub appointments: Nodes<Appointment>,
+    pub appointments: One<Nodes<Appointment>>,
 }
 
 #[derive(Serialize)]
 pub struct Charts {
-    pub patients: Nodes<Chart>,
+    pub patients: One<Nodes<Chart>>,
 }
 
 #[derive(Serialize)]
@@ -51,12 +57,54 @@ pub struct BookedAppointment {
     pub starts_at: String,
 }
 
+/// An object whose fields are resolved as the server's are.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct One<T>(pub T);
+
+/// The same of a list.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct All<T>(pub Vec<T>);
+
 #[derive(Serialize, SimpleObject)]
 #[graphql(concrete(name = "Appointments", params(Appointment)))]
 #[graphql(concrete(name = "Charts", params(Chart)))]
 #[graphql(concrete(name = "Visits", params(Visit)))]
-pub struct Nodes<T: OutputType> {
-    pub nodes: Vec<T>,
+pub struct Nodes<T: ContainerType> {
+    pub nodes: All<T>,
+}
+
+impl<T: ContainerType> OutputType for One<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        object::resolve(ctx, &self.0).await
+    }
+}
+
+impl<T: ContainerType> OutputType for All<T> {
+    fn type_name() -> Cow<'static, str> {
+        Items::<T>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        Items::<T>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Items::<T>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        Items(self.0.iter().collect()).resolve(ctx, field).await
+    }
 }
 
 #[derive(Serialize, SimpleObject)]
@@ -73,10 +121,10 @@ pub struct Appointment {
     pub payment_status: String,
     pub version: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub patient: Option<Patient>,
-    pub practitioner: Practitioner,
-    pub service: Service,
-    pub location: Location,
+    pub patient: Option<One<Patient>>,
+    pub practitioner: One<Practitioner>,
+    pub service: One<Service>,
+    pub location: One<Location>,
 }
 
 #[derive(Serialize, SimpleObject)]
@@ -120,7 +168,7 @@ pub struct Chart {
     pub id: String,
     pub first_name: String,
     pub last_name: String,
-    pub appointments: Nodes<Visit>,
+    pub appointments: One<Nodes<Visit>>,
 }
 
 #[derive(Serialize, SimpleObject)]
@@ -130,7 +178,7 @@ pub struct Visit {
     pub starts_at: String,
     pub ends_at: String,
     pub status: String,
-    pub practitioner: Seen,
+    pub practitioner: One<Seen>,
 }
 
 #[derive(Serialize, SimpleObject)]

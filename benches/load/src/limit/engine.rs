@@ -1,8 +1,8 @@
 //! The same answers through the GraphQL engine and nothing else: what any server pays for it.
 //!
 //! The handler has its rows already. The engine asks for each field of a document that was parsed before and is known to
-//! be valid, so that nobody looks whether it is (docs/adr/0023-past-the-engines-validation.md), and its answer is written
-//! as JSON.
+//! be valid, so that nobody looks whether it is (docs/adr/0023-past-the-engines-validation.md), in the server's cheaper way
+//! (docs/adr/0024-fields-in-place.md), and its answer is written as JSON.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use async_graphql::extensions::Extensions;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{OperationDefinition, SelectionSet};
-use async_graphql::resolver_utils::resolve_container;
 use async_graphql::{
     Context, Data, EmptyMutation, EmptySubscription, IntrospectionMode, Object, Pos, Positioned, QueryEnv,
     QueryEnvInner, Response, Schema, SchemaEnv,
 };
 
-use super::answer::{Appointment, Chart, Charts, Many, Nodes, One};
+use praxis::graphql::object::{self, Unwatched};
+
+use super::answer::{Appointment, Chart, Charts, Many, Nodes, One, Single};
 use crate::Outcome;
 use crate::queries::{ALL, Query};
 
@@ -34,15 +35,15 @@ struct Root(Arc<OnceLock<(SchemaEnv, Extensions)>>);
 
 #[Object(name = "Query")]
 impl Root {
-    async fn appointment(&self, ctx: &Context<'_>) -> Option<Appointment> {
-        held::<One>(ctx)?.appointment
+    async fn appointment(&self, ctx: &Context<'_>) -> Option<One<Appointment>> {
+        held::<Single>(ctx)?.appointment
     }
 
-    async fn appointments(&self, ctx: &Context<'_>) -> Option<Nodes<Appointment>> {
+    async fn appointments(&self, ctx: &Context<'_>) -> Option<One<Nodes<Appointment>>> {
         held::<Many>(ctx).map(|many| many.appointments)
     }
 
-    async fn patients(&self, ctx: &Context<'_>) -> Option<Nodes<Chart>> {
+    async fn patients(&self, ctx: &Context<'_>) -> Option<One<Nodes<Chart>>> {
         held::<Charts>(ctx).map(|charts| charts.patients)
     }
 
@@ -91,6 +92,7 @@ impl Engine {
         };
         let mut query_data = Data::default();
         query_data.insert(Held(Mutex::new(Some(data))));
+        query_data.insert(Unwatched);
         let env = QueryEnv::new(QueryEnvInner {
             extensions: extensions.clone(),
             variables: Default::default(),
@@ -105,7 +107,7 @@ impl Engine {
             errors: Default::default(),
         });
         let context = env.create_context(schema, None, selection, None);
-        match resolve_container(&context, root).await {
+        match object::resolve(&context, root).await {
             Ok(data) => Response::new(data),
             Err(error) => Response::from_errors(vec![error]),
         }

@@ -16,8 +16,8 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::answer::{
-    Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many, Nodes,
-    One, Patient, Practitioner, Seen, Service, Visit,
+    All, Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many,
+    Nodes, One, Patient, Practitioner, Seen, Service, Single, Visit,
 };
 use super::journal::Journal;
 use super::sealed::{SealedPatient, Seals, WORKSPACE_KEYS};
@@ -253,7 +253,7 @@ async fn q1(
         data.saw(ask.workspace, &rows, 21).await?;
     }
     let query = if ask.chart { Asked::Q1Chart } else { Asked::Q1 };
-    Ok(replies.reply(query, One { appointment: found }).await)
+    Ok(replies.reply(query, Single { appointment: found.map(One) }).await)
 }
 
 async fn q2(
@@ -269,7 +269,7 @@ async fn q2(
         data.saw(ask.workspace, &rows, 21).await?;
     }
     let query = if ask.chart { Asked::Q2Chart } else { Asked::Q2 };
-    Ok(replies.reply(query, Many { appointments: Nodes { nodes } }).await)
+    Ok(replies.reply(query, Many { appointments: One(Nodes { nodes: All(nodes) }) }).await)
 }
 
 async fn q3(
@@ -286,7 +286,7 @@ async fn q3(
         if last != Some(id) {
             last = Some(id);
             let Patient { id, first_name, last_name } = data.patient(ask.workspace, row, 0, 9)?;
-            let appointments = Nodes { nodes: Vec::with_capacity(10) };
+            let appointments = One(Nodes { nodes: All(Vec::with_capacity(10)) });
             nodes.push(Chart { id, first_name, last_name, appointments });
         }
         let visit = Visit {
@@ -294,17 +294,17 @@ async fn q3(
             starts_at: text(row.try_get(4)?),
             ends_at: text(row.try_get(5)?),
             status: row.try_get(6)?,
-            practitioner: Seen {
+            practitioner: One(Seen {
                 id: MembershipId(row.try_get(7)?).to_string(),
                 display_name: row.try_get(8)?,
-            },
+            }),
         };
         if let Some(chart) = nodes.last_mut() {
-            chart.appointments.nodes.push(visit);
+            chart.appointments.0.nodes.0.push(visit);
         }
     }
     data.saw(ask.workspace, &rows, 0).await?;
-    Ok(replies.reply(Asked::Q3Chart, Charts { patients: Nodes { nodes } }).await)
+    Ok(replies.reply(Asked::Q3Chart, Charts { patients: One(Nodes { nodes: All(nodes) }) }).await)
 }
 
 async fn q4(State(data): State<Data>, Query(ask): Query<Ask>) -> Result<Json<Answer<Booking>>, Failed> {
@@ -345,25 +345,25 @@ fn appointment(row: &PgRow, patient: Option<Patient>) -> Result<Appointment, Fai
         priority: row.try_get(6)?,
         payment_status: row.try_get(7)?,
         version: row.try_get(8)?,
-        patient,
-        practitioner: Practitioner {
+        patient: patient.map(One),
+        practitioner: One(Practitioner {
             id: MembershipId(row.try_get(9)?).to_string(),
             display_name: row.try_get(10)?,
             title: row.try_get(11)?,
             specialization: row.try_get(12)?,
-        },
-        service: Service {
+        }),
+        service: One(Service {
             id: ServiceId(row.try_get(13)?).to_string(),
             name: row.try_get(14)?,
             duration_minutes: row.try_get(15)?,
             price_minor: row.try_get(16)?,
-        },
-        location: Location {
+        }),
+        location: One(Location {
             id: LocationId(row.try_get(17)?).to_string(),
             name: row.try_get(18)?,
             kind: row.try_get(19)?,
             address: row.try_get(20)?,
-        },
+        }),
     })
 }
 

@@ -13,8 +13,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use uuid::Uuid;
 
 use super::answer::{
-    Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many, Nodes,
-    One, Patient, Practitioner, Seen, Service, Visit,
+    All, Answer, Appointment, Booked, BookedAppointment, Booking, Chart, Charts, Failed, Location, Many,
+    Nodes, One, Patient, Practitioner, Seen, Service, Single, Visit,
 };
 use super::audit::{self, Audit};
 use super::journal::Journal;
@@ -253,10 +253,14 @@ async fn q1(
         found.optional()?.transpose()
     })?;
     if ask.chart {
-        file.saw(ask.workspace, appointment.iter().filter_map(|it| it.patient.as_ref())).await?;
+        file.saw(
+            ask.workspace,
+            appointment.iter().filter_map(|it| it.patient.as_ref().map(|patient| &patient.0)),
+        )
+        .await?;
     }
     let query = if ask.chart { Asked::Q1Chart } else { Asked::Q1 };
-    Ok(replies.reply(query, One { appointment }).await)
+    Ok(replies.reply(query, Single { appointment: appointment.map(One) }).await)
 }
 
 async fn q2(
@@ -277,10 +281,11 @@ async fn q2(
         Ok(nodes)
     })?;
     if ask.chart {
-        file.saw(ask.workspace, nodes.iter().filter_map(|it| it.patient.as_ref())).await?;
+        file.saw(ask.workspace, nodes.iter().filter_map(|it| it.patient.as_ref().map(|patient| &patient.0)))
+            .await?;
     }
     let query = if ask.chart { Asked::Q2Chart } else { Asked::Q2 };
-    Ok(replies.reply(query, Many { appointments: Nodes { nodes } }).await)
+    Ok(replies.reply(query, Many { appointments: One(Nodes { nodes: All(nodes) }) }).await)
 }
 
 async fn q3(
@@ -298,11 +303,11 @@ async fn q3(
             if last != Some(id) {
                 last = Some(id);
                 let Patient { id, first_name, last_name } = file.patient(reader, ask.workspace, row, 0)?;
-                let appointments = Nodes { nodes: Vec::with_capacity(10) };
+                let appointments = One(Nodes { nodes: All(Vec::with_capacity(10)) });
                 nodes.push(Chart { id, first_name, last_name, appointments });
             }
             if let Some(chart) = nodes.last_mut() {
-                chart.appointments.nodes.push(visit(row)?);
+                chart.appointments.0.nodes.0.push(visit(row)?);
             }
         }
         Ok(nodes)
@@ -310,7 +315,7 @@ async fn q3(
     if let Some(journal) = &file.journal {
         journal.saw(ask.workspace, nodes.iter().map(|chart| uuid(&chart.id)).collect()).await?;
     }
-    Ok(replies.reply(Asked::Q3Chart, Charts { patients: Nodes { nodes } }).await)
+    Ok(replies.reply(Asked::Q3Chart, Charts { patients: One(Nodes { nodes: All(nodes) }) }).await)
 }
 
 fn visit(row: &Row<'_>) -> Result<Visit, Failed> {
@@ -319,7 +324,7 @@ fn visit(row: &Row<'_>) -> Result<Visit, Failed> {
         starts_at: row.get(4)?,
         ends_at: row.get(5)?,
         status: row.get(6)?,
-        practitioner: Seen { id: MembershipId(id(row, 7)?).to_string(), display_name: row.get(8)? },
+        practitioner: One(Seen { id: MembershipId(id(row, 7)?).to_string(), display_name: row.get(8)? }),
     })
 }
 
@@ -361,25 +366,25 @@ fn appointment(row: &Row<'_>, patient: Option<Patient>) -> Result<Appointment, F
         priority: row.get(6)?,
         payment_status: row.get(7)?,
         version: row.get(8)?,
-        patient,
-        practitioner: Practitioner {
+        patient: patient.map(One),
+        practitioner: One(Practitioner {
             id: MembershipId(id(row, 9)?).to_string(),
             display_name: row.get(10)?,
             title: row.get(11)?,
             specialization: row.get(12)?,
-        },
-        service: Service {
+        }),
+        service: One(Service {
             id: ServiceId(id(row, 13)?).to_string(),
             name: row.get(14)?,
             duration_minutes: row.get(15)?,
             price_minor: row.get(16)?,
-        },
-        location: Location {
+        }),
+        location: One(Location {
             id: LocationId(id(row, 17)?).to_string(),
             name: row.get(18)?,
             kind: row.get(19)?,
             address: row.get(20)?,
-        },
+        }),
     })
 }
 
