@@ -6,8 +6,10 @@
 
 use std::fmt;
 
+use aes_gcm::aead::consts::U12;
 use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::{Aes256Gcm, Nonce, Tag};
+use aes_gcm::aes::Aes256Enc;
+use aes_gcm::{AesGcm, Nonce, Tag};
 use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -58,12 +60,13 @@ impl Place {
 /// The expanded key is wiped when dropped.
 pub struct Cipher {
     version: u32,
-    gcm: Aes256Gcm,
+    /// GCM only ever encrypts with the key itself: what would decrypt is not expanded.
+    gcm: AesGcm<Aes256Enc, U12>,
 }
 
 impl Cipher {
     pub fn new(key: &Key, version: u32) -> Self {
-        Self { version, gcm: Aes256Gcm::new(key.expose().into()) }
+        Self { version, gcm: AesGcm::new(key.expose().into()) }
     }
 
     /// The version of the key: everything sealed names it, and nothing of another version opens.

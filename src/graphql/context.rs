@@ -34,6 +34,8 @@ pub struct Call {
     /// The reading transaction, begun by the first read and shared by the operation's resolvers.
     tx: tokio::sync::Mutex<Option<Arc<Tx>>>,
     seen: Mutex<Seen>,
+    /// The key that was used last.
+    last: Mutex<Option<(KeyOf, PatientCipher)>>,
     /// Whether a field of the operation has taken a password or a token already.
     secret_taken: AtomicBool,
     /// Errors of nullable fields, which are answered with null.
@@ -72,6 +74,7 @@ impl Call {
             identity: RwLock::new(identity),
             tx: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
+            last: Mutex::default(),
             secret_taken: AtomicBool::new(false),
             field_errors: Mutex::default(),
             following: Following::default(),
@@ -131,6 +134,7 @@ impl Call {
     /// Ends the reading transaction: before a write, so that a request holds one connection at most and
     /// its answer is read after the write; and at the end.
     pub async fn release(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let tx = self.tx.lock().await.take();
         if let Some(tx) = tx.and_then(Arc::into_inner)
             && let Err(error) = tx.rollback().await
@@ -168,7 +172,14 @@ impl Call {
     /// The key that opens something of a patient's; with its cipher when that is in memory.
     fn cipher(&self, patient: PatientId, sealed: &Sealed) -> Result<(KeyOf, Option<PatientCipher>)> {
         let key = KeyOf { patient, version: sealed.version().map_err(Error::from)? };
-        Ok((key, self.app.keys.cached(self.actor()?.workspace, key)?))
+        // Fields of one patient come one after the other.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, cipher)) = last.as_ref().filter(|(of, _)| *of == key) {
+            return Ok((key, Some(cipher.clone())));
+        }
+        let cipher = self.app.keys.cached(self.actor()?.workspace, key)?;
+        *last = cipher.clone().map(|cipher| (key, cipher));
+        Ok((key, cipher))
     }
 
     pub fn note_seen(&self, patient: PatientId, table: &'static str, column: &'static str) {

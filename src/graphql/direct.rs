@@ -49,12 +49,12 @@ impl Direct {
     /// Runs a query.
     pub async fn execute(&self, prepared: &Prepared, call: Arc<Call>) -> Response {
         let Some(plain) = prepared.plain() else {
-            return self.0.schema.execute(prepared.request().data(call).data(Unwatched)).await;
+            return self.0.schema.execute(prepared.request().data(call).data(Unwatched::default())).await;
         };
-        let Plain { definition, selection, fragments, variables } = plain;
+        let Plain { definition, selection, forms, fragments, variables } = plain;
         let mut data = Data::default();
         data.insert(call);
-        data.insert(Unwatched);
+        data.insert(Unwatched(forms));
         let Inner { engine, query, .. } = &*self.0;
         let env = QueryEnv::new(QueryEnvInner {
             extensions: engine.extensions.clone(),

@@ -12,8 +12,8 @@ pub(super) mod shape;
 pub mod trusted;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use apollo_compiler::executable::{Field, Operation};
@@ -32,6 +32,7 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use super::error::{Code, MAX_ERRORS};
+use super::object::Forms;
 use super::request::{DocumentId, Request};
 use crate::access::permission::Permission;
 use cost::Cost;
@@ -102,7 +103,7 @@ impl Prepared {
     /// What is to be run of a query that needs no preparation by the engine: one without directives, such as `@skip`,
     /// that does not ask for the schema.
     pub fn plain(&self) -> Option<Plain<'_>> {
-        let Plan { document, is_plain, .. } = &*self.plan;
+        let Plan { document, is_plain, forms, .. } = &*self.plan;
         let operation = engine::single(document).filter(|_| *is_plain)?;
         Some(Plain {
             definition: OperationDefinition {
@@ -112,6 +113,7 @@ impl Prepared {
                 selection_set: Default::default(),
             },
             selection: &operation.selection_set,
+            forms: forms.get_or_init(|| Arc::new(Forms::of(&operation.selection_set))).clone(),
             fragments: document.fragments.clone(),
             variables: engine::variables(&self.variables),
         })
@@ -143,6 +145,7 @@ pub struct Plain<'a> {
     /// Its variables, and no selection.
     pub definition: OperationDefinition,
     pub selection: &'a Positioned<SelectionSet>,
+    pub forms: Arc<Forms>,
     pub fragments: HashMap<Name, Positioned<FragmentDefinition>>,
     pub variables: Variables,
 }
@@ -172,6 +175,8 @@ struct Plan {
     document: EngineDocument,
     /// See [`Prepared::plain`].
     is_plain: bool,
+    /// Of its objects. They go by places in memory, so they are made once it has its own.
+    forms: OnceLock<Arc<Forms>>,
     kind: OperationType,
     introspection: Vec<String>,
     /// Known beforehand, unless it depends on variables.
@@ -332,6 +337,7 @@ fn plan(schema: &Schema, document: &Valid<ExecutableDocument>, operation: &Node<
     Plan {
         is_plain: kind == OperationType::Query && introspection.is_empty() && !engine::has_directives(&form),
         document: form,
+        forms: OnceLock::new(),
         kind,
         introspection,
         cost: (!cost.varies).then_some(cost),

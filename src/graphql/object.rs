@@ -2,34 +2,83 @@
 //!
 //! The engine gives each field of each object a future of its own on the heap, waits for all of them together, and puts their
 //! values into a map that grows as it fills and is searched twice for each: a third of what a list costs. But nearly all
-//! fields are columns that are there already. So here a field is asked as soon as its future is made, the next one takes over
-//! its room, and only those that have to wait keep theirs. The answer is the same, and so is the order in which fields are
-//! asked (docs/adr/0024-fields-in-place.md).
+//! fields are columns that are there already. So here the fields of an object are asked one after the other, in one
+//! future; only where one has to wait, another future goes on with the rest. And the names of an object's fields are put into a map
+//! once for a document, of which each object takes a copy. The answer is the same, and so is the order in which fields
+//! are asked (docs/adr/0024-fields-in-place.md).
 
-use std::any::TypeId;
 use std::borrow::Cow;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::Future;
+use std::iter::once;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::indexmap::map::Entry;
-use async_graphql::parser::types::{Field, Selection};
+use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::resolver_utils::resolve_container;
-use async_graphql::{
-    ContainerType, ContextSelectionSet, Name, OutputType, Positioned, QueryEnv, ServerResult, Value,
-};
-use futures::TryFutureExt;
+use async_graphql::{ContainerType, ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value};
 use futures::future::{BoxFuture, try_join_all};
+use futures::poll;
 
 /// Goes with an operation that no extension watches: an extension has to be told of each field.
-pub struct Unwatched;
+#[derive(Clone, Default)]
+pub struct Unwatched(pub Arc<Forms>);
 
-impl Unwatched {
-    fn is(query: &QueryEnv) -> bool {
-        query.query_data.contains_key(&TypeId::of::<Self>())
+/// What the objects of an operation look like before their fields are known, by the place of their selection in memory.
+#[derive(Default)]
+pub struct Forms(Vec<(usize, Form)>);
+
+/// The names of an object's fields in their order, each with null.
+type Form = IndexMap<Name, Value>;
+
+impl Forms {
+    /// Of a selection and all that stand in it, as long as they stay where they are. A selection with a fragment or a directive
+    /// has none.
+    pub fn of(selection: &Positioned<SelectionSet>) -> Self {
+        let mut forms = Self::default();
+        forms.add(selection);
+        forms.0.sort_unstable_by_key(|(place, _)| *place);
+        forms
     }
+
+    fn add(&mut self, selection: &Positioned<SelectionSet>) {
+        let mut form = Form::new();
+        let mut is_plain = true;
+        for item in &selection.node.items {
+            let inner = match &item.node {
+                Selection::Field(field) => {
+                    let name = field.node.response_key().node.clone();
+                    is_plain &= form.insert(name, Value::Null).is_none() && field.node.directives.is_empty();
+                    &field.node.selection_set
+                }
+                Selection::InlineFragment(fragment) => {
+                    is_plain = false;
+                    &fragment.node.selection_set
+                }
+                Selection::FragmentSpread(_) => {
+                    is_plain = false;
+                    continue;
+                }
+            };
+            self.add(inner);
+        }
+        if is_plain && !form.is_empty() {
+            self.0.push((place(selection), form));
+        }
+    }
+
+    fn get(&self, selection: &Positioned<SelectionSet>) -> Option<&Form> {
+        let at = self.0.binary_search_by_key(&place(selection), |(place, _)| *place).ok()?;
+        self.0.get(at).map(|(_, form)| form)
+    }
+}
+
+fn place(selection: &Positioned<SelectionSet>) -> usize {
+    std::ptr::from_ref(selection).addr()
 }
 
 /// Resolves the fields of an object.
@@ -39,40 +88,20 @@ pub fn resolve<'a, T: ContainerType>(
     ctx: &'a ContextSelectionSet<'_>,
     object: &'a T,
 ) -> BoxFuture<'a, ServerResult<Value>> {
-    match fields_of::<T>(ctx) {
-        Some(fields) => Box::pin(all(ctx, object, fields)),
-        None => Box::pin(resolve_container(ctx, object)),
-    }
-}
-
-async fn all<T: ContainerType>(
-    ctx: &ContextSelectionSet<'_>,
-    object: &T,
-    fields: Vec<&Positioned<Field>>,
-) -> ServerResult<Value> {
-    let values = in_place(fields.iter().map(|field| async move {
-        if field.node.name.node == "__typename" {
-            return Ok(Value::String(object.introspection_type_name().into_owned()));
-        }
-        Ok(object.resolve_field(&ctx.with_field(field)).await?.unwrap_or_default())
-    }));
-    let values = values.await?;
-    let mut map = IndexMap::with_capacity(fields.len());
-    for (field, value) in fields.iter().zip(values) {
-        insert(&mut map, field.node.response_key().node.clone(), value);
-    }
-    Ok(Value::Object(map))
-}
-
-/// The fields that are asked for, with those of fragments in their place. `None` where that takes the engine's way.
-fn fields_of<'a, T: ContainerType>(ctx: &ContextSelectionSet<'a>) -> Option<Vec<&'a Positioned<Field>>> {
-    if !Unwatched::is(ctx.query_env) {
-        return None;
-    }
+    let Some(Unwatched(forms)) = unwatched(ctx) else { return Box::pin(resolve_container(ctx, object)) };
     let mut fields = Vec::with_capacity(ctx.item.node.items.len());
-    collect::<T>(ctx, &ctx.item.node.items, &mut fields).then_some(fields)
+    match collect::<T>(ctx, &ctx.item.node.items, &mut fields) {
+        true => Box::pin(fill(ctx, object, fields, forms.get(ctx.item))),
+        false => Box::pin(resolve_container(ctx, object)),
+    }
 }
 
+fn unwatched<'a>(ctx: &ContextSelectionSet<'a>) -> Option<&'a Unwatched> {
+    let found = ctx.query_env.query_data.get(&std::any::TypeId::of::<Unwatched>())?;
+    found.downcast_ref()
+}
+
+/// Takes down the fields that are asked for, with those of fragments in their place. False where that takes the engine's way.
 fn collect<'a, T: ContainerType>(
     ctx: &ContextSelectionSet<'a>,
     selections: &'a [Positioned<Selection>],
@@ -97,43 +126,90 @@ fn collect<'a, T: ContainerType>(
     })
 }
 
-/// All of them at the same time, in their order.
-async fn in_place<F>(futures: impl ExactSizeIterator<Item = F>) -> ServerResult<Vec<Value>>
-where
-    F: Future<Output = ServerResult<Value>>,
-{
-    let mut values = Vec::with_capacity(futures.len());
-    let mut waiting = Vec::new();
-    let mut room: Option<Pin<Box<F>>> = None;
-    for (index, future) in futures.enumerate() {
-        let mut place = match room.take() {
-            Some(mut place) => {
-                place.set(future);
-                place
-            }
-            None => Box::pin(future),
-        };
-        match poll_fn(|task| Poll::Ready(place.as_mut().poll(task))).await {
-            Poll::Ready(value) => {
-                values.push(value?);
-                room = Some(place);
-            }
-            Poll::Pending => {
-                values.push(Value::Null);
-                waiting.push(place.map_ok(move |value| (index, value)));
+async fn fill<T: ContainerType>(
+    ctx: &ContextSelectionSet<'_>,
+    object: &T,
+    fields: Vec<&Positioned<Field>>,
+    form: Option<&Form>,
+) -> ServerResult<Value> {
+    let turns = Turns::of(fields.len());
+    let values = turns.take(|| async {
+        let mut values = Vec::with_capacity(fields.len());
+        while let Some(turn) = turns.next() {
+            let field = fields[turn];
+            let value = match field.node.name.node == "__typename" {
+                true => Value::String(object.introspection_type_name().into_owned()),
+                false => object.resolve_field(&ctx.with_field(field)).await?.unwrap_or_default(),
+            };
+            values.push((turn, value));
+        }
+        Ok(values)
+    });
+    let values = values.await?;
+    if let Some(form) = form {
+        debug_assert_eq!(form.len(), values.len());
+        let mut map = form.clone();
+        for (slot, (_, value)) in map.values_mut().zip(values) {
+            *slot = value;
+        }
+        return Ok(Value::Object(map));
+    }
+    let mut map = Form::with_capacity(fields.len());
+    for (field, (_, value)) in fields.iter().zip(values) {
+        insert(&mut map, field.node.response_key().node.clone(), value);
+    }
+    Ok(Value::Object(map))
+}
+
+/// Values with the turns in which they were asked for.
+type Taken = Vec<(usize, Value)>;
+
+/// Whose turn it is among those who are asked by one task.
+struct Turns {
+    /// Only ever read and written by one thread at a time.
+    next: AtomicUsize,
+    count: usize,
+}
+
+impl Turns {
+    fn of(count: usize) -> Self {
+        Self { next: AtomicUsize::new(0), count }
+    }
+
+    fn next(&self) -> Option<usize> {
+        let turn = self.next.load(Ordering::Relaxed);
+        (turn < self.count).then(|| {
+            self.next.store(turn + 1, Ordering::Relaxed);
+            turn
+        })
+    }
+
+    /// Has all turns taken, and puts them in order. Whoever has to wait is left waiting, and another one goes on.
+    async fn take<F>(&self, taker: impl Fn() -> F) -> ServerResult<Taken>
+    where
+        F: Future<Output = ServerResult<Taken>>,
+    {
+        let mut first = pin!(taker());
+        if let Poll::Ready(taken) = poll!(first.as_mut()) {
+            return taken;
+        }
+        let (mut all, mut others) = (Taken::new(), Vec::new());
+        while self.next.load(Ordering::Relaxed) < self.count {
+            let mut other = Box::pin(taker());
+            match poll!(other.as_mut()) {
+                Poll::Ready(taken) => all = taken?,
+                Poll::Pending => others.push(other),
             }
         }
+        let waiting = once(first).chain(others.iter_mut().map(Pin::as_mut));
+        all.extend(try_join_all(waiting).await?.into_iter().flatten());
+        all.sort_unstable_by_key(|(turn, _)| *turn);
+        Ok(all)
     }
-    if !waiting.is_empty() {
-        for (index, value) in try_join_all(waiting).await? {
-            values[index] = value;
-        }
-    }
-    Ok(values)
 }
 
 /// Puts a field into the answer; one that is asked for twice with different fields of its own has both.
-fn insert(map: &mut IndexMap<Name, Value>, name: Name, value: Value) {
+fn insert(map: &mut Form, name: Name, value: Value) {
     match map.entry(name) {
         Entry::Vacant(place) => {
             place.insert(value);
@@ -175,14 +251,20 @@ impl<T: ContainerType> OutputType for Items<'_, T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        if !Unwatched::is(ctx.query_env) {
+        if unwatched(ctx).is_none() {
             return Box::pin(self.0.resolve(ctx, field)).await;
         }
-        let items = self.0.iter().enumerate().map(|(index, item)| async move {
-            let ctx = ctx.with_index(index);
-            resolve(&ctx, *item).await.map_err(|error| ctx.set_error_path(error))
+        let turns = Turns::of(self.0.len());
+        let items = turns.take(|| async {
+            let mut items = Vec::with_capacity(self.0.len());
+            while let Some(turn) = turns.next() {
+                let ctx = ctx.with_index(turn);
+                let item = resolve(&ctx, self.0[turn]).await.map_err(|error| ctx.set_error_path(error))?;
+                items.push((turn, item));
+            }
+            Ok(items)
         });
-        Ok(Value::List(in_place(items).await?))
+        Ok(Value::List(items.await?.into_iter().map(|(_, item)| item).collect()))
     }
 }
 

@@ -36,7 +36,7 @@ fn the_format_is_the_documented_one() {
     }
     let (body, tag) = sealed.0[17..].split_at(3);
     let mut body = body.to_vec();
-    Aes256Gcm::new(&[1; 32].into())
+    aes_gcm::Aes256Gcm::new(&[1; 32].into())
         .decrypt_inout_detached(
             &Nonce::try_from(&sealed.0[5..17]).unwrap(),
             &aad,
@@ -200,7 +200,7 @@ fn the_primitive_answers_the_published_vectors() {
     ];
     let bytes = |hex: &str| HEXLOWER.decode(hex.as_bytes()).unwrap();
     for (key, nonce, aad, plain, ciphertext, tag) in cases {
-        let gcm = Aes256Gcm::new_from_slice(&bytes(key)).unwrap();
+        let gcm = aes_gcm::Aes256Gcm::new_from_slice(&bytes(key)).unwrap();
         let nonce = Nonce::try_from(bytes(nonce).as_slice()).unwrap();
         let mut buffer = bytes(plain);
         let computed = gcm.encrypt_inout_detached(&nonce, &bytes(aad), buffer.as_mut_slice().into()).unwrap();

@@ -63,7 +63,14 @@ async fn both(document: &str) -> [Response; 2] {
     let schema =
         Schema::build(Root, EmptyMutation, EmptySubscription).register_output_type::<Named>().finish();
     let engine = schema.execute(document).await;
-    [engine, schema.execute(async_graphql::Request::new(document).data(Unwatched)).await]
+    let mut request = async_graphql::Request::new(document);
+    // In its place, as the engine will have it.
+    let parsed = request.parsed_query().unwrap();
+    let forms = match &parsed.operations {
+        async_graphql::parser::types::DocumentOperations::Single(it) => Forms::of(&it.node.selection_set),
+        async_graphql::parser::types::DocumentOperations::Multiple(_) => Forms::default(),
+    };
+    [engine, schema.execute(request.data(Unwatched(Arc::new(forms)))).await]
 }
 
 #[tokio::test]
@@ -99,27 +106,51 @@ async fn an_answer_is_the_engines() {
 }
 
 #[tokio::test]
-async fn fields_that_wait_do_so_at_the_same_time() {
+async fn those_who_wait_do_so_at_the_same_time() {
     // Each waits for all others to be asked.
-    let asked = &tokio::sync::Barrier::new(40);
-    let waiting = (0..40).map(|index| async move {
-        asked.wait().await;
-        Ok(Value::from(index))
+    let (turns, asked) = (Turns::of(40), tokio::sync::Barrier::new(20));
+    let taken = turns.take(|| async {
+        let mut taken = Vec::new();
+        while let Some(turn) = turns.next() {
+            if turn % 2 == 1 {
+                asked.wait().await;
+            }
+            taken.push((turn, Value::from(turn)));
+        }
+        Ok(taken)
     });
-    let all: Vec<Value> = (0..40).map(Value::from).collect();
-    assert_eq!(in_place(waiting).await.unwrap(), all);
+    let all: Taken = (0..40).map(|turn| (turn, Value::from(turn))).collect();
+    assert_eq!(taken.await.unwrap(), all);
 }
 
 #[tokio::test]
 async fn those_behind_one_that_fails_are_not_asked() {
-    let asked = std::cell::Cell::new(0);
-    let futures = (0..5).map(|index| {
-        let asked = &asked;
-        async move {
-            asked.set(asked.get() + 1);
-            if index == 2 { Err(async_graphql::ServerError::new("no", None)) } else { Ok(Value::Null) }
+    let (turns, asked) = (Turns::of(5), AtomicUsize::new(0));
+    let taken = turns.take(|| async {
+        while let Some(turn) = turns.next() {
+            asked.fetch_add(1, Ordering::Relaxed);
+            if turn == 2 {
+                return Err(async_graphql::ServerError::new("no", None));
+            }
         }
+        Ok(Taken::new())
     });
-    assert_eq!(in_place(futures).await.unwrap_err().message, "no");
-    assert_eq!(asked.get(), 3);
+    assert_eq!(taken.await.unwrap_err().message, "no");
+    assert_eq!(asked.into_inner(), 3);
+}
+
+#[test]
+fn a_form_has_the_names_of_its_selection_unless_it_has_fragments_directives_or_a_name_twice() {
+    use async_graphql::parser::types::DocumentOperations::Single;
+
+    let text = "{ a: x b { c d: c } e { f f } g { h ... { i } } j { k @skip(if: true) } }";
+    let document = async_graphql::parser::parse_query(text).unwrap();
+    let Single(operation) = &document.operations else { panic!("there is one") };
+    let forms = Forms::of(&operation.node.selection_set);
+    let mut names: Vec<String> =
+        forms.0.iter().map(|(_, form)| form.keys().map(Name::as_str).collect()).collect();
+    names.sort();
+    assert_eq!(names, ["abegj", "cd", "i"]);
+    assert_eq!(forms.get(&operation.node.selection_set).map(|form| form.len()), Some(5));
+    assert!(forms.get(&Positioned::default()).is_none());
 }

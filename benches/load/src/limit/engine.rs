@@ -15,7 +15,7 @@ use async_graphql::{
     QueryEnvInner, Response, Schema, SchemaEnv,
 };
 
-use praxis::graphql::object::{self, Unwatched};
+use praxis::graphql::object::{self, Forms, Unwatched};
 
 use super::answer::{Appointment, Chart, Charts, Many, Nodes, One, Single};
 use crate::Outcome;
@@ -57,7 +57,9 @@ impl Root {
 struct Operation {
     /// Without its selection.
     definition: OperationDefinition,
-    selection: Positioned<SelectionSet>,
+    /// Stays where it is.
+    selection: Box<Positioned<SelectionSet>>,
+    forms: Arc<Forms>,
 }
 
 /// The engine, and the operations of the queries.
@@ -87,12 +89,12 @@ impl Engine {
 
     pub async fn answer<T: Send + 'static>(&self, query: Query, data: T) -> Response {
         let Inner { root, schema, extensions, operations } = &*self.0;
-        let Some(Operation { definition, selection }) = operations.get(&query) else {
+        let Some(Operation { definition, selection, forms }) = operations.get(&query) else {
             return Response::default();
         };
         let mut query_data = Data::default();
         query_data.insert(Held(Mutex::new(Some(data))));
-        query_data.insert(Unwatched);
+        query_data.insert(Unwatched(forms.clone()));
         let env = QueryEnv::new(QueryEnvInner {
             extensions: extensions.clone(),
             variables: Default::default(),
@@ -106,7 +108,7 @@ impl Engine {
             introspection_mode: IntrospectionMode::Enabled,
             errors: Default::default(),
         });
-        let context = env.create_context(schema, None, selection, None);
+        let context = env.create_context(schema, None, &**selection, None);
         match object::resolve(&context, root).await {
             Ok(data) => Response::new(data),
             Err(error) => Response::from_errors(vec![error]),
@@ -118,6 +120,7 @@ fn operation(query: Query) -> Outcome<Operation> {
     let document = parse_query(query.document())?;
     let (_, operation) = document.operations.iter().next().ok_or("the document has an operation")?;
     let mut definition = operation.node.clone();
-    let selection = std::mem::take(&mut definition.selection_set);
-    Ok(Operation { definition, selection })
+    let selection = Box::new(std::mem::take(&mut definition.selection_set));
+    let forms = Arc::new(Forms::of(&selection));
+    Ok(Operation { definition, selection, forms })
 }
