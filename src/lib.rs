@@ -24,6 +24,7 @@ pub mod graphql;
 pub mod http;
 pub mod id;
 pub mod journal;
+pub mod json;
 pub mod live;
 pub mod location;
 pub mod mail;

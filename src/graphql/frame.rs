@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_graphql::{Response, ServerError, Value};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::context::SeenPatients;
 use super::document::cost;
 use super::error::Code;
+use crate::json;
 
 /// One response of a stream. Many may be sent the same.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ impl Frame {
     /// A response that shows nothing of patients, or whose journal is told by itself.
     pub fn new(response: &Response) -> Self {
         Self {
-            json: json(response),
+            json: text(response),
             cursor: None,
             objects: cost::objects(&response.data, &[]),
             signed_out: response.errors.iter().any(is_signed_out),
@@ -49,23 +50,15 @@ pub struct Refused<'a> {
 }
 
 /// A response as part of a stream: without `data` when it only says why nothing was executed.
-struct Shown<'a>(&'a Response);
-
-impl Serialize for Shown<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(response) = self;
-        let nothing = response.data == Value::Null
-            && !response.errors.is_empty()
-            && response.errors.iter().all(|error| error.path.is_empty());
-        match nothing {
-            true => Refused { errors: &response.errors }.serialize(serializer),
-            false => response.serialize(serializer),
-        }
-    }
-}
-
-fn json(response: &Response) -> String {
-    match serde_json::to_string(&Shown(response)) {
+fn text(response: &Response) -> String {
+    let nothing = response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty());
+    let json = match nothing {
+        true => serde_json::to_string(&Refused { errors: &response.errors }),
+        false => json::response(response),
+    };
+    match json {
         Ok(json) => json,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a response is not JSON");

@@ -2,11 +2,11 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
 use crate::error::Error;
 use crate::graphql::error::{self as graphql_error, Code};
 use crate::graphql::frame::Refused;
+use crate::json;
 
 /// The two media types of a GraphQL response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn range(text: &str) -> Option<(String, u16)> {
 
 /// What an operation answered.
 pub fn answer(media: Media, response: &async_graphql::Response) -> Response {
-    body(media, StatusCode::OK, response)
+    body(media, StatusCode::OK, json::response(response))
 }
 
 /// Why an operation was not run.
@@ -101,14 +101,14 @@ pub fn refused(media: Media, response: &async_graphql::Response) -> Response {
         Media::GraphqlResponse => StatusCode::BAD_REQUEST,
         Media::Json | Media::EventStream => StatusCode::OK,
     };
-    body(media, status, &Refused { errors: &response.errors })
+    body(media, status, serde_json::to_string(&Refused { errors: &response.errors }))
 }
 
 /// A request that does not get as far as an operation.
 pub fn refusal(media: Media, status: StatusCode, code: Code, message: &str, request_id: &str) -> Response {
     let mut response = graphql_error::refuse(code, message);
     graphql_error::finish(&mut response, request_id);
-    body(media, status, &Refused { errors: &response.errors })
+    body(media, status, serde_json::to_string(&Refused { errors: &response.errors }))
 }
 
 /// A request whose sender could not be found out.
@@ -124,8 +124,8 @@ pub fn unidentified(media: Media, error: Error, request_id: &str) -> Response {
     }
 }
 
-fn body(media: Media, status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_vec(value) {
+fn body(media: Media, status: StatusCode, json: serde_json::Result<String>) -> Response {
+    match json {
         Ok(json) => (status, [(header::CONTENT_TYPE, media.content_type())], json).into_response(),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a response is not JSON");

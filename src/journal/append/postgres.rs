@@ -1,18 +1,21 @@
 //! PostgreSQL: one call of a function, in which the database itself numbers and chains the events (`append_events` in
 //! `migration/`).
 
+use std::fmt::Write;
+
 use chrono::SecondsFormat;
+use data_encoding::HEXLOWER;
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::sea_query::{PostgresQueryBuilder, SqlWriter, SqlWriterValues};
 use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, Statement, Value};
-use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{Heads, headless};
 use crate::db::pending::push;
 use crate::db::tx::Tx;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::journal::{chain, entity};
+use crate::json;
 
 /// `rows` are grouped by workspace. What waits in the transaction goes in first, in the same statement.
 ///
@@ -26,7 +29,7 @@ pub async fn append(tx: &Tx, now: DateTimeUtc, rows: &[entity::Model]) -> Result
     // With what the function is called is known once all that is carried out: so it locks the heads last.
     push(&mut sql, &format!("done AS (SELECT {done} AS yes) SELECT appended.* FROM done, append_events("));
     push(&mut sql, "CASE WHEN done.yes THEN ");
-    let parameters: [Value; 3] = [workspaces.join(",").into(), encode(rows)?.into(), now.into()];
+    let parameters: [Value; 3] = [workspaces.join(",").into(), encode(rows).into(), now.into()];
     for (parameter, after) in parameters.into_iter().zip([" END, ", ", ", ") AS appended"]) {
         sql.push_param(parameter, &PostgresQueryBuilder);
         push(&mut sql, after);
@@ -40,84 +43,78 @@ pub async fn append(tx: &Tx, now: DateTimeUtc, rows: &[entity::Model]) -> Result
     heads.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
 }
 
-fn encode(rows: &[entity::Model]) -> Result<String> {
-    let mut events = Vec::with_capacity(rows.len());
+/// The events as the function reads them. What an event lacks is left out.
+fn encode(rows: &[entity::Model]) -> String {
+    // About what an event takes.
+    let mut out = String::with_capacity(rows.len() * 1024);
     let mut nth = 0;
     for (index, row) in rows.iter().enumerate() {
         let follows = index > 0 && rows[index - 1].workspace_id == row.workspace_id;
         nth = if follows { nth + 1 } else { 1 };
-        events.push(Event::of(nth, row));
+        out.push(if index == 0 { '[' } else { ',' });
+        // Its number among those of its workspace in this statement.
+        let _ = write!(out, "{{\"nth\":{nth}");
+        Event(&mut out).write(row);
+        out.push('}');
     }
-    serde_json::to_string(&events).map_err(Error::internal)
+    out.push(']');
+    out
 }
 
-/// An event as the statement reads it.
-#[derive(Serialize)]
-struct Event<'a> {
-    workspace_id: Uuid,
-    /// Its number among those of its workspace in this statement.
-    nth: i64,
-    id: Uuid,
-    occurred_at: String,
-    action: &'a str,
-    kind: String,
-    actor_user_id: Option<Uuid>,
-    actor_membership_id: Option<Uuid>,
-    actor_role: Option<String>,
-    auth_session_id: Option<Uuid>,
-    subject_type: Option<&'a str>,
-    subject_id: Option<Uuid>,
-    patient_id: Option<Uuid>,
-    request_id: Option<&'a str>,
-    ip: Option<&'a str>,
-    user_agent: Option<&'a str>,
-    purpose: Option<&'a str>,
-    reason: Option<&'a str>,
-    detail: &'a str,
-    changes: Option<Bytes<'a>>,
-    content: Bytes<'a>,
-}
+/// An event that is being written.
+struct Event<'a>(&'a mut String);
 
-impl<'a> Event<'a> {
-    fn of(nth: i64, row: &'a entity::Model) -> Self {
-        Self {
-            workspace_id: row.workspace_id.0,
-            nth,
-            id: row.id.0,
-            occurred_at: row.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true),
-            action: &row.action,
-            kind: row.kind.to_value(),
-            actor_user_id: row.actor_user_id.map(|id| id.0),
-            actor_membership_id: row.actor_membership_id.map(|id| id.0),
-            actor_role: row.actor_role.map(|role| role.to_value()),
-            auth_session_id: row.auth_session_id.map(|id| id.0),
-            subject_type: row.subject_type.as_deref(),
-            subject_id: row.subject_id,
-            patient_id: row.patient_id.map(|id| id.0),
-            request_id: row.request_id.as_deref(),
-            ip: row.ip.as_deref(),
-            user_agent: row.user_agent.as_deref(),
-            purpose: row.purpose.as_deref(),
-            reason: row.reason.as_deref(),
-            detail: &row.detail,
-            changes: row.changes.as_ref().map(|sealed| Bytes::Stored(&sealed.0)),
-            content: Bytes::Digest(chain::content(row)),
+impl Event<'_> {
+    fn write(&mut self, row: &entity::Model) {
+        self.id("workspace_id", Some(row.workspace_id.0));
+        self.id("id", Some(row.id.0));
+        self.text("occurred_at", Some(&row.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true)));
+        self.text("action", Some(&row.action));
+        self.text("kind", Some(&row.kind.to_value()));
+        self.id("actor_user_id", row.actor_user_id.map(|id| id.0));
+        self.id("actor_membership_id", row.actor_membership_id.map(|id| id.0));
+        self.text("actor_role", row.actor_role.map(|role| role.to_value()).as_deref());
+        self.id("auth_session_id", row.auth_session_id.map(|id| id.0));
+        self.text("subject_type", row.subject_type.as_deref());
+        self.id("subject_id", row.subject_id);
+        self.id("patient_id", row.patient_id.map(|id| id.0));
+        self.text("request_id", row.request_id.as_deref());
+        self.text("ip", row.ip.as_deref());
+        self.text("user_agent", row.user_agent.as_deref());
+        self.text("purpose", row.purpose.as_deref());
+        self.text("reason", row.reason.as_deref());
+        self.text("detail", Some(&row.detail));
+        self.bytes("changes", row.changes.as_ref().map(|sealed| sealed.0.as_slice()));
+        self.bytes("content", Some(&chain::content(row)));
+    }
+
+    fn name(&mut self, column: &str) {
+        self.0.push_str(",\"");
+        self.0.push_str(column);
+        self.0.push_str("\":");
+    }
+
+    fn text(&mut self, column: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.name(column);
+            json::text(self.0, text);
         }
     }
-}
 
-/// Bytes in PostgreSQL's own notation.
-enum Bytes<'a> {
-    Stored(&'a [u8]),
-    Digest([u8; 32]),
-}
+    fn id(&mut self, column: &str, id: Option<Uuid>) {
+        if let Some(id) = id {
+            self.name(column);
+            json::text(self.0, id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        }
+    }
 
-impl Serialize for Bytes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes: &[u8] = match self {
-            Self::Stored(bytes) => bytes,
-            Self::Digest(digest) => digest.as_slice(),
-        };
-        serializer.collect_str(&format_args!("\\x{}", data_encoding::HEXLOWER.encode_display(bytes)))
+    /// In PostgreSQL's own notation.
+    fn bytes(&mut self, column: &str, bytes: Option<&[u8]>) {
+        if let Some(bytes) = bytes {
+            self.name(column);
+            self.0.push_str(r#""\\x"#);
+            HEXLOWER.encode_append(bytes, self.0);
+            self.0.push('"');
+        }
     }
 }
