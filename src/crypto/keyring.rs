@@ -21,7 +21,10 @@ use crate::id::{PatientId, TypedId, WorkspaceId};
 /// The version of a workspace's first key, the one that index hashes come from.
 pub const FIRST_VERSION: u32 = 1;
 
-/// How many keys each cache holds, and for how long.
+/// The most workspaces whose ciphers are kept.
+const WORKSPACES: u64 = 10_000;
+
+/// How many patients' keys are kept, and for how long; the ciphers of workspaces as long.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheLimits {
     pub entries: u64,
@@ -138,7 +141,8 @@ impl Keyring {
                 .time_to_live(limits.life)
                 .build()
         }
-        Self { roots, workspaces: cache(limits), patients: cache(limits) }
+        let workspaces = CacheLimits { entries: limits.entries.min(WORKSPACES), ..limits };
+        Self { roots, workspaces: cache(workspaces), patients: cache(limits) }
     }
 
     pub fn roots(&self) -> &RootKeys {

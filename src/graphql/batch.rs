@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::hash::Hash;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{self, Poll, Wake, Waker};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::oneshot;
@@ -91,24 +92,41 @@ impl Batches {
     }
 }
 
+/// How often a request that wakes itself is asked again before it lets others have their turn.
+const ROUNDS: usize = 256;
+
 /// Runs a request's future and the batches that it waits for.
 pub async fn drive<T>(call: &Arc<Call>, request: impl Future<Output = T>) -> T {
+    until_ready(request, || call.batches.take(call)).await
+}
+
+async fn until_ready<T>(request: impl Future<Output = T>, mut batches: impl FnMut() -> Vec<Load>) -> T {
     let mut request = pin!(request);
     let mut running = FuturesUnordered::new();
     poll_fn(|context| {
+        let woken = Arc::new(Woken { is: AtomicBool::new(false), outer: context.waker().clone() });
+        let waker = Waker::from(woken.clone());
+        let mut inner = task::Context::from_waker(&waker);
+        let mut rounds = 0;
         loop {
-            if let Poll::Ready(value) = request.as_mut().poll(context) {
+            if let Poll::Ready(value) = request.as_mut().poll(&mut inner) {
                 return Poll::Ready(value);
             }
             let mut progressed = false;
-            while let Poll::Ready(Some(())) = running.poll_next_unpin(context) {
+            while let Poll::Ready(Some(())) = running.poll_next_unpin(&mut inner) {
                 progressed = true;
             }
             if progressed {
                 continue;
             }
+            // More than thirty that wait together do not all have their turn at once: they ask for another. Until
+            // they had it, not all keys are known.
+            if woken.is.swap(false, Ordering::AcqRel) && rounds < ROUNDS {
+                rounds += 1;
+                continue;
+            }
             if running.is_empty() {
-                running.extend(call.batches.take(call));
+                running.extend(batches());
                 if !running.is_empty() {
                     continue;
                 }
@@ -117,4 +135,92 @@ pub async fn drive<T>(call: &Arc<Call>, request: impl Future<Output = T>) -> T {
         }
     })
     .await
+}
+
+/// Wakes the request's task, and knows that it did.
+struct Woken {
+    is: AtomicBool,
+    outer: Waker,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is.store(true, Ordering::Release);
+        self.outer.wake_by_ref();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use futures::future::try_join_all;
+
+    use super::*;
+
+    /// Asks for keys, and how many were loaded at once.
+    #[derive(Clone, Default)]
+    struct Loader {
+        asked: Rc<RefCell<Vec<oneshot::Sender<()>>>>,
+        sizes: Rc<RefCell<Vec<usize>>>,
+    }
+
+    impl Loader {
+        async fn one(&self) -> Result<(), oneshot::error::RecvError> {
+            let (sender, receiver) = oneshot::channel();
+            self.asked.borrow_mut().push(sender);
+            receiver.await
+        }
+
+        async fn run<T>(&self, request: impl Future<Output = T>) -> T {
+            let load = || {
+                let waiting = self.asked.take();
+                if waiting.is_empty() {
+                    return Vec::new();
+                }
+                self.sizes.borrow_mut().push(waiting.len());
+                let load: Load = Box::pin(async move {
+                    tokio::task::yield_now().await;
+                    waiting.into_iter().for_each(|sender| sender.send(()).expect("somebody waits"));
+                });
+                vec![load]
+            };
+            until_ready(request, load).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_level_is_loaded_at_once_however_many_wait_in_it() {
+        for (outer, inner) in [(3, 3), (40, 3), (3, 40), (40, 40), (100, 20)] {
+            let loader = Loader::default();
+            let object = |_| async {
+                loader.one().await?;
+                try_join_all((0..inner).map(|_| loader.one())).await
+            };
+            loader.run(try_join_all((0..outer).map(object))).await.unwrap();
+            assert_eq!(*loader.sizes.borrow(), [outer, outer * inner], "{outer} {inner}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_only_ever_wakes_itself_lets_others_have_their_turn() {
+        let endless = poll_fn(|context| {
+            context.waker().wake_by_ref();
+            Poll::<()>::Pending
+        });
+        let others = async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = until_ready(endless, Vec::new) => unreachable!("it never ends"),
+            () = others => {}
+        }
+    }
 }

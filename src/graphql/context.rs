@@ -34,7 +34,7 @@ pub struct Call {
     /// The reading transaction, begun by the first read and shared by the operation's resolvers.
     tx: tokio::sync::Mutex<Option<Arc<Tx>>>,
     seen: Mutex<Seen>,
-    /// The key that was used last.
+    /// The patient's key that was used last, for as long as the operation reads.
     last: Mutex<Option<(KeyOf, PatientCipher)>>,
     /// Whether a field of the operation has taken a password or a token already.
     secret_taken: AtomicBool,
@@ -92,6 +92,7 @@ impl Call {
 
     /// Replaces who asks: an operation can sign in or out.
     pub fn set_identity(&self, identity: Option<Identity>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 

@@ -20,7 +20,7 @@ use futures::FutureExt;
 
 use super::context::Call;
 use super::document::{Plain, Prepared};
-use super::object::{self, Unwatched};
+use super::object::{self, Forms};
 use super::{Mutation, Query, Subscription};
 use crate::config::Config;
 
@@ -49,12 +49,12 @@ impl Direct {
     /// Runs a query.
     pub async fn execute(&self, prepared: &Prepared, call: Arc<Call>) -> Response {
         let Some(plain) = prepared.plain() else {
-            return self.0.schema.execute(prepared.request().data(call).data(Unwatched::default())).await;
+            return self.0.schema.execute(prepared.request().data(call).data(Arc::<Forms>::default())).await;
         };
         let Plain { definition, selection, forms, fragments, variables } = plain;
         let mut data = Data::default();
         data.insert(call);
-        data.insert(Unwatched(forms));
+        data.insert(forms);
         let Inner { engine, query, .. } = &*self.0;
         let env = QueryEnv::new(QueryEnvInner {
             extensions: engine.extensions.clone(),

@@ -40,8 +40,8 @@ use trusted::{Mode, TrustedDocuments};
 
 /// Bytes that remembered documents may take, by estimate.
 const REMEMBERED_BYTES: u64 = 64 << 20;
-/// What a selection takes in the two forms that are kept, with room to spare.
-const SELECTION_BYTES: u64 = 500;
+/// What a selection takes in the two forms that are kept and as a name in an answer, with room to spare.
+const SELECTION_BYTES: u64 = 1_000;
 /// Plans made so far.
 static PLANS: AtomicU64 = AtomicU64::new(0);
 

@@ -7,6 +7,7 @@
 //! once for a document, of which each object takes a copy. The answer is the same, and so is the order in which fields
 //! are asked (docs/adr/0024-fields-in-place.md).
 
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::future::Future;
 use std::iter::once;
@@ -24,11 +25,10 @@ use async_graphql::{ContainerType, ContextSelectionSet, Name, OutputType, Positi
 use futures::future::{BoxFuture, try_join_all};
 use futures::poll;
 
-/// Goes with an operation that no extension watches: an extension has to be told of each field.
-#[derive(Clone, Default)]
-pub struct Unwatched(pub Arc<Forms>);
-
 /// What the objects of an operation look like before their fields are known, by the place of their selection in memory.
+///
+/// An `Arc` of it goes with an operation that no extension watches: an extension has to be told of each field. It may be
+/// empty.
 #[derive(Default)]
 pub struct Forms(Vec<(usize, Form)>);
 
@@ -88,17 +88,18 @@ pub fn resolve<'a, T: ContainerType>(
     ctx: &'a ContextSelectionSet<'_>,
     object: &'a T,
 ) -> BoxFuture<'a, ServerResult<Value>> {
-    let Some(Unwatched(forms)) = unwatched(ctx) else { return Box::pin(resolve_container(ctx, object)) };
     let mut fields = Vec::with_capacity(ctx.item.node.items.len());
-    match collect::<T>(ctx, &ctx.item.node.items, &mut fields) {
-        true => Box::pin(fill(ctx, object, fields, forms.get(ctx.item))),
-        false => Box::pin(resolve_container(ctx, object)),
+    match forms(ctx) {
+        Some(forms) if collect::<T>(ctx, &ctx.item.node.items, &mut fields) => {
+            Box::pin(fill(ctx, object, fields, forms.get(ctx.item)))
+        }
+        _ => Box::pin(resolve_container(ctx, object)),
     }
 }
 
-fn unwatched<'a>(ctx: &ContextSelectionSet<'a>) -> Option<&'a Unwatched> {
-    let found = ctx.query_env.query_data.get(&std::any::TypeId::of::<Unwatched>())?;
-    found.downcast_ref()
+fn forms<'a>(ctx: &ContextSelectionSet<'a>) -> Option<&'a Forms> {
+    let found = ctx.query_env.query_data.get(&TypeId::of::<Arc<Forms>>())?;
+    Some(found.downcast_ref::<Arc<Forms>>()?)
 }
 
 /// Takes down the fields that are asked for, with those of fragments in their place. False where that takes the engine's way.
@@ -132,9 +133,9 @@ async fn fill<T: ContainerType>(
     fields: Vec<&Positioned<Field>>,
     form: Option<&Form>,
 ) -> ServerResult<Value> {
-    let turns = Turns::of(fields.len());
-    let values = turns.take(|| async {
-        let mut values = Vec::with_capacity(fields.len());
+    let (turns, fields) = (&Turns::of(fields.len()), &fields);
+    let values = turns.take(|room| async move {
+        let mut values = Vec::with_capacity(room);
         while let Some(turn) = turns.next() {
             let field = fields[turn];
             let value = match field.node.name.node == "__typename" {
@@ -146,8 +147,9 @@ async fn fill<T: ContainerType>(
         Ok(values)
     });
     let values = values.await?;
+    debug_assert_eq!(values.len(), fields.len());
     if let Some(form) = form {
-        debug_assert_eq!(form.len(), values.len());
+        debug_assert!(form.keys().eq(fields.iter().map(|field| &field.node.response_key().node)));
         let mut map = form.clone();
         for (slot, (_, value)) in map.values_mut().zip(values) {
             *slot = value;
@@ -185,19 +187,22 @@ impl Turns {
     }
 
     /// Has all turns taken, and puts them in order. Whoever has to wait is left waiting, and another one goes on.
-    async fn take<F>(&self, taker: impl Fn() -> F) -> ServerResult<Taken>
+    ///
+    /// A taker is told how many values to make room for: the first one for all, as a rule nobody waits. The others for
+    /// none: there may be as many as turns.
+    async fn take<F>(&self, taker: impl Fn(usize) -> F) -> ServerResult<Taken>
     where
         F: Future<Output = ServerResult<Taken>>,
     {
-        let mut first = pin!(taker());
+        let mut first = pin!(taker(self.count));
         if let Poll::Ready(taken) = poll!(first.as_mut()) {
             return taken;
         }
         let (mut all, mut others) = (Taken::new(), Vec::new());
         while self.next.load(Ordering::Relaxed) < self.count {
-            let mut other = Box::pin(taker());
+            let mut other = Box::pin(taker(0));
             match poll!(other.as_mut()) {
-                Poll::Ready(taken) => all = taken?,
+                Poll::Ready(taken) => all.extend(taken?),
                 Poll::Pending => others.push(other),
             }
         }
@@ -251,12 +256,12 @@ impl<T: ContainerType> OutputType for Items<'_, T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        if unwatched(ctx).is_none() {
+        if forms(ctx).is_none() {
             return Box::pin(self.0.resolve(ctx, field)).await;
         }
-        let turns = Turns::of(self.0.len());
-        let items = turns.take(|| async {
-            let mut items = Vec::with_capacity(self.0.len());
+        let turns = &Turns::of(self.0.len());
+        let items = turns.take(|room| async move {
+            let mut items = Vec::with_capacity(room);
             while let Some(turn) = turns.next() {
                 let ctx = ctx.with_index(turn);
                 let item = resolve(&ctx, self.0[turn]).await.map_err(|error| ctx.set_error_path(error))?;

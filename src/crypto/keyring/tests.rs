@@ -157,8 +157,8 @@ fn a_destroyed_key_does_not_come_back_from_a_row_read_before() {
 fn the_caches_are_bounded_and_expire() {
     let limits = CacheLimits::default();
     let keyring = keyring();
-    for policy in [keyring.workspaces.policy(), keyring.patients.policy()] {
-        assert_eq!(policy.max_capacity(), Some(110_000));
+    for (policy, entries) in [(keyring.workspaces.policy(), 10_000), (keyring.patients.policy(), 110_000)] {
+        assert_eq!(policy.max_capacity(), Some(entries));
         assert_eq!(policy.time_to_idle(), Some(Duration::from_secs(600)));
         assert_eq!(policy.time_to_live(), Some(Duration::from_secs(3600)));
     }

@@ -1,3 +1,4 @@
+use async_graphql::parser::types::DocumentOperations;
 use async_graphql::{EmptyMutation, EmptySubscription, Interface, Object, Response, Result, Schema};
 use serde_json::json;
 
@@ -64,13 +65,13 @@ async fn both(document: &str) -> [Response; 2] {
         Schema::build(Root, EmptyMutation, EmptySubscription).register_output_type::<Named>().finish();
     let engine = schema.execute(document).await;
     let mut request = async_graphql::Request::new(document);
-    // In its place, as the engine will have it.
+    // All but the root stay where they are. The engine would put other selections into the place of what is skipped.
     let parsed = request.parsed_query().unwrap();
     let forms = match &parsed.operations {
-        async_graphql::parser::types::DocumentOperations::Single(it) => Forms::of(&it.node.selection_set),
-        async_graphql::parser::types::DocumentOperations::Multiple(_) => Forms::default(),
+        DocumentOperations::Single(it) if !document.contains('@') => Forms::of(&it.node.selection_set),
+        _ => Forms::default(),
     };
-    [engine, schema.execute(request.data(Unwatched(Arc::new(forms)))).await]
+    [engine, schema.execute(request.data(Arc::new(forms))).await]
 }
 
 #[tokio::test]
@@ -108,8 +109,10 @@ async fn an_answer_is_the_engines() {
 #[tokio::test]
 async fn those_who_wait_do_so_at_the_same_time() {
     // Each waits for all others to be asked.
-    let (turns, asked) = (Turns::of(40), tokio::sync::Barrier::new(20));
-    let taken = turns.take(|| async {
+    let (turns, asked) = (&Turns::of(40), &tokio::sync::Barrier::new(20));
+    let rooms = &std::cell::RefCell::new(Vec::new());
+    let taken = turns.take(|room| async move {
+        rooms.borrow_mut().push(room);
         let mut taken = Vec::new();
         while let Some(turn) = turns.next() {
             if turn % 2 == 1 {
@@ -121,12 +124,14 @@ async fn those_who_wait_do_so_at_the_same_time() {
     });
     let all: Taken = (0..40).map(|turn| (turn, Value::from(turn))).collect();
     assert_eq!(taken.await.unwrap(), all);
+    // Room for all is made once, not by each of those who wait.
+    assert_eq!((rooms.borrow().len(), rooms.borrow().iter().sum::<usize>()), (20, 40));
 }
 
 #[tokio::test]
 async fn those_behind_one_that_fails_are_not_asked() {
     let (turns, asked) = (Turns::of(5), AtomicUsize::new(0));
-    let taken = turns.take(|| async {
+    let taken = turns.take(|_| async {
         while let Some(turn) = turns.next() {
             asked.fetch_add(1, Ordering::Relaxed);
             if turn == 2 {
@@ -141,11 +146,9 @@ async fn those_behind_one_that_fails_are_not_asked() {
 
 #[test]
 fn a_form_has_the_names_of_its_selection_unless_it_has_fragments_directives_or_a_name_twice() {
-    use async_graphql::parser::types::DocumentOperations::Single;
-
     let text = "{ a: x b { c d: c } e { f f } g { h ... { i } } j { k @skip(if: true) } }";
     let document = async_graphql::parser::parse_query(text).unwrap();
-    let Single(operation) = &document.operations else { panic!("there is one") };
+    let DocumentOperations::Single(operation) = &document.operations else { panic!("there is one") };
     let forms = Forms::of(&operation.node.selection_set);
     let mut names: Vec<String> =
         forms.0.iter().map(|(_, form)| form.keys().map(Name::as_str).collect()).collect();

@@ -5,6 +5,7 @@ use async_graphql::ServerError;
 use serde::{Deserialize, Serialize};
 
 use crate::graphql::request::{Malformed, Request};
+use crate::json;
 
 /// The longest id that a client may give an operation.
 const MAX_ID: usize = 128;
@@ -74,9 +75,14 @@ impl Outgoing<'_> {
 }
 
 /// What the server says of an operation's next response, whose JSON is taken as it is.
-pub fn next(id: &str, json: &str) -> String {
-    let id = serde_json::Value::from(id);
-    format!(r#"{{"type":"next","id":{id},"payload":{json}}}"#)
+pub fn next(id: &str, payload: &str) -> String {
+    let mut message = String::with_capacity(id.len() + payload.len() + 40);
+    message.push_str(r#"{"type":"next","id":"#);
+    json::text(&mut message, id);
+    message.push_str(r#","payload":"#);
+    message.push_str(payload);
+    message.push('}');
+    message
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use async_graphql::{
     QueryEnvInner, Response, Schema, SchemaEnv,
 };
 
-use praxis::graphql::object::{self, Forms, Unwatched};
+use praxis::graphql::object::{self, Forms};
 
 use super::answer::{Appointment, Chart, Charts, Many, Nodes, One, Single};
 use crate::Outcome;
@@ -94,7 +94,7 @@ impl Engine {
         };
         let mut query_data = Data::default();
         query_data.insert(Held(Mutex::new(Some(data))));
-        query_data.insert(Unwatched(forms.clone()));
+        query_data.insert(forms.clone());
         let env = QueryEnv::new(QueryEnvInner {
             extensions: extensions.clone(),
             variables: Default::default(),
