@@ -2,7 +2,7 @@
 //!
 //! Only wrapped keys are stored. Unwrapped ones are kept in memory for a while, a bounded number of them, and are wiped
 //! when they go. Those of patients are kept as they are and expanded for each use: that takes a tenth of a microsecond, and an
-//! expanded key the room of twenty. The rows of wrapped keys are read and written elsewhere; nothing here touches the
+//! expanded key far more room. The rows of wrapped keys are read and written elsewhere; nothing here touches the
 //! database.
 
 use std::fmt;
